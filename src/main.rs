@@ -10,6 +10,12 @@ mod usage;
 mod catalogue;
 mod tokens;
 
+mod ledger;
+
 mod channels;
+
+mod directory;
+
+mod store;
 
 fn main() {}

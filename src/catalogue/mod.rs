@@ -12,3 +12,7 @@ pub enum Provider {
     /// The built-in one that answers without a network.
     Demo,
 }
+
+/// Stub until the catalogue lands.
+#[derive(Debug, Default)]
+pub struct Catalogue;
