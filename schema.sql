@@ -117,9 +117,20 @@ CREATE INDEX ledger_by_id ON ledger (id);
 CREATE TABLE anchor (
   one  INTEGER PRIMARY KEY CHECK (one = 1),
   seq  INTEGER NOT NULL CHECK (seq >= 0),
-  hash BLOB    NOT NULL CHECK (length(hash) = 32)
+  hash BLOB    NOT NULL CHECK (length(hash) = 32),
+  day  INTEGER NOT NULL                                     -- no row of a later day was removed
 ) STRICT;
-INSERT INTO anchor VALUES (1, 0, zeroblob(32));
+INSERT INTO anchor VALUES (1, 0, zeroblob(32), 0);
+
+-- What the removed rows added up to, so that the counters can still be proved. Each rollup row carries the SHA-256 of the sums
+-- that its removal added here.
+CREATE TABLE pruned (
+  token_id INTEGER NOT NULL,
+  user_id  INTEGER NOT NULL,
+  granted  INTEGER NOT NULL,
+  charged  INTEGER NOT NULL,
+  PRIMARY KEY (token_id, user_id)
+) STRICT, WITHOUT ROWID;
 
 CREATE TRIGGER ledger_is_append_only BEFORE UPDATE ON ledger
 BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
