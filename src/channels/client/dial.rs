@@ -56,8 +56,9 @@ async fn open(
 /// host whose IPv6 leads nowhere) leaves some for the next.
 async fn reach(door: &BaseUrl, deadline: Instant) -> Result<TcpStream, Fault> {
     let found = lookup_host((door.host.as_str(), door.port)).await;
-    let addresses: Vec<_> =
-        found.map_err(|error| Fault::unreachable(format!("no address for {}: {error}", door.host)))?.collect();
+    let addresses: Vec<_> = found
+        .map_err(|error| Fault::unreachable(format!("no address for {}: {error}", door.host)))?
+        .collect();
     let mut last = Fault::unreachable(format!("no address for {}", door.host));
     let mut left = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
     for address in addresses {

@@ -48,7 +48,8 @@ struct Idle {
 
 impl Pool {
     fn berth(&mut self, channel: &Arc<Channel>) -> &mut Berth {
-        let known = self.berths.iter().position(|berth| std::ptr::eq(berth.channel.as_ptr(), &raw const **channel));
+        let known =
+            self.berths.iter().position(|berth| std::ptr::eq(berth.channel.as_ptr(), &raw const **channel));
         let at = known.unwrap_or_else(|| {
             self.berths.push(Berth {
                 channel: Arc::downgrade(channel),
