@@ -147,7 +147,9 @@ fn sweep() -> usize {
     POOL.with_borrow_mut(|pool| {
         pool.berths.retain(|berth| berth.channel.strong_count() > 0);
         for berth in &mut pool.berths {
-            berth.idle.retain_mut(|idle| idle.since.elapsed() < IDLE_FOR && idle.wire.is_reusable());
+            berth.idle.retain_mut(|Idle { wire, since }| {
+                since.elapsed() < IDLE_FOR && wire.is_reusable() && wire.is_quiet()
+            });
         }
         pool.berths.iter().map(|berth| berth.idle.len()).sum()
     })

@@ -315,6 +315,51 @@ async fn a_connection_closed_while_idle_is_replaced_unseen() {
     assert_eq!(mock.log().len(), 3);
 }
 
+/// The runtime looks at its sockets only when it has nothing else to do: a hang-up it hasn't seen yet must not cost a
+/// request.
+#[tokio::test]
+async fn a_hang_up_that_the_runtime_has_not_seen_costs_no_request() {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (tell, closed) = std::sync::mpsc::channel();
+    let (go_on, wait) = std::sync::mpsc::channel::<()>();
+    let provider = std::thread::Builder::new().spawn(move || {
+        for _ in 0..2 {
+            let (mut socket, _) = listener.accept().unwrap();
+            let _head_and_body = socket.read(&mut [0; 4096]).unwrap();
+            socket.write_all(OK.as_bytes()).unwrap();
+            wait.recv().unwrap();
+            drop(socket);
+            tell.send(()).unwrap();
+        }
+    });
+    let channel = Arc::new(channel(&format!("http://127.0.0.1:{port}")));
+    for _ in 0..2 {
+        assert_eq!(whole(&channel).await, "ok");
+        assert_eq!(pool::idle_count(&channel), 1);
+        // Blocks the runtime on purpose.
+        go_on.send(()).unwrap();
+        closed.recv().unwrap();
+    }
+    provider.unwrap().join().unwrap();
+}
+
+#[test]
+fn what_was_closed_while_idle_is_swept_also_on_a_worker() {
+    actix_web::rt::System::new().block_on(async {
+        let mut mock = Mock::start(&[&[Read, Write(OK), Read], &[Read, Write(OK)]]).await;
+        let channel = Arc::new(mock.channel());
+        let first = ask(&channel).await.unwrap();
+        let second = ask(&channel).await.unwrap();
+        for mut reply in [first, second] {
+            assert_eq!(drain(&mut reply.body).await, ("ok".to_owned(), None));
+        }
+        mock.closed.recv().await.unwrap();
+        assert_eq!(pool::idle_count(&channel), 1);
+    });
+}
+
 #[tokio::test]
 async fn a_line_that_died_before_sending_is_replaced_unseen() {
     let mut mock = Mock::start(&[&[], &[Read, Write(OK), AwaitClose]]).await;
