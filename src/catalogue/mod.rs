@@ -74,7 +74,7 @@ impl Catalogue {
         let mut listed: BTreeMap<String, Vec<Listed>> = BTreeMap::new();
         for row in shipped {
             let name = row.model.clone();
-            add(&mut listed, row, Origin::Shipped)
+            add(&mut listed, &row, Origin::Shipped)
                 .map_err(|()| CatalogueFault::Shipped(format!("{name} stands twice")))?;
         }
         for (place, row) in operator.into_iter().enumerate() {
@@ -84,7 +84,7 @@ impl Catalogue {
                     other.origin == Origin::Operator || !replaced
                 });
             }
-            add(&mut listed, row, Origin::Operator).map_err(|()| CatalogueFault::Twice(place))?;
+            add(&mut listed, &row, Origin::Operator).map_err(|()| CatalogueFault::Twice(place))?;
         }
         Ok(Self::indexed(listed))
     }
@@ -143,12 +143,12 @@ fn best(entries: &[Listed], provider: Provider) -> Option<&Listed> {
         .or_else(|| entries.iter().find(|listed| listed.provider.is_none()))
 }
 
-fn add(listed: &mut BTreeMap<String, Vec<Listed>>, row: PriceRow, origin: Origin) -> Result<(), ()> {
+fn add(listed: &mut BTreeMap<String, Vec<Listed>>, row: &PriceRow, origin: Origin) -> Result<(), ()> {
     let entries = listed.entry(row.model.clone()).or_default();
     if entries.iter().any(|other| other.provider == row.provider) {
         return Err(());
     }
-    entries.push(Listed { provider: row.provider, origin, entry: PriceEntry::from_row(&row).map(Arc::new) });
+    entries.push(Listed { provider: row.provider, origin, entry: PriceEntry::from_row(row).map(Arc::new) });
     Ok(())
 }
 
