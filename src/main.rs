@@ -9,6 +9,7 @@ mod usage;
 
 mod catalogue;
 mod tokens;
+mod wire;
 
 mod ledger;
 

@@ -1,0 +1,11 @@
+//! The wire: other people's formats, sans-io. Bytes in, values out: what a request asks ([`Ask`]), what a reply used
+//! ([`Meter`]), where an event ends ([`Splitter`]), how an error reads in the caller's dialect ([`fault`]).
+//! Owns no price, no limit, no connection; must not know of tokens, the catalogue or HTTP libraries.
+//!
+//! One file per dialect stands beside what all dialects share; so far there is [`openai`].
+
+mod ask;
+mod json;
+
+pub use ask::{Ask, AskFault, AskLimits, Cap, CapField, ServiceTier};
+pub use json::{JsonFault, lookalike, members};
