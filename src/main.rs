@@ -19,4 +19,6 @@ mod directory;
 
 mod store;
 
+mod api;
+
 fn main() {}

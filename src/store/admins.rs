@@ -87,7 +87,7 @@ pub fn environment_key(txn: &mut Txn<'_>, key: Option<&Key>) -> rusqlite::Result
     let Some(key) = key else {
         return match before {
             Some(token) if token.settings.enabled => {
-                set_enabled(txn, &token, false)?;
+                save(txn, &token, TokenSettings { enabled: false, ..token.settings.clone() })?;
                 Ok(Environment::Disabled)
             }
             _ => Ok(Environment::Unchanged),
@@ -109,27 +109,20 @@ pub fn environment_key(txn: &mut Txn<'_>, key: Option<&Key>) -> rusqlite::Result
             keys::delete(txn, hash)?;
         }
         keys::rotate(txn, token.id, hash, 0)?;
-        let fingerprint = Some(token.to_audit());
         let after = tokens::find(txn.sql(), token.id)?.map(|token| token.to_audit());
-        audit::record(txn, &start(), "token.rotate", token.id.0, (fingerprint, after))?;
+        audit::record(txn, &start(), "token.rotate", token.id.0, (Some(token.to_audit()), after))?;
     }
     if !token.settings.enabled {
-        set_enabled(txn, &token, true)?;
+        save(txn, &token, TokenSettings { enabled: true, ..token.settings.clone() })?;
     }
     Ok(if is_current && token.settings.enabled { Environment::Unchanged } else { Environment::Set })
 }
 
-fn set_enabled(txn: &mut Txn<'_>, token: &TokenRecord, enabled: bool) -> rusqlite::Result<()> {
-    let settings = TokenSettings { enabled, ..token.settings.clone() };
+fn save(txn: &mut Txn<'_>, token: &TokenRecord, settings: TokenSettings) -> rusqlite::Result<()> {
     let after = TokenRecord { settings: settings.clone(), ..token.clone() };
     tokens::update(txn, token, settings)?;
-    audit::record(
-        txn,
-        &start(),
-        "token.update",
-        token.id.0,
-        (Some(token.to_audit()), Some(after.to_audit())),
-    )
+    let change = (Some(token.to_audit()), Some(after.to_audit()));
+    audit::record(txn, &start(), "token.update", token.id.0, change)
 }
 
 /// How many can still administer.
