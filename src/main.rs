@@ -12,6 +12,7 @@ mod tokens;
 mod wire;
 
 mod ledger;
+mod limits;
 
 mod channels;
 
