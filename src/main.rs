@@ -12,4 +12,6 @@ mod tokens;
 
 mod channels;
 
+mod config;
+
 fn main() {}
