@@ -233,18 +233,16 @@ impl<'c> Section<'c> {
         chosen.unwrap_or(choices[0].1)
     }
 
-    /// `true` or `false`.
-    pub(super) fn flag(&mut self, key: &'static str, default: Default<bool>) -> bool {
-        let Some(found) = self.take(key) else { return default.0 };
+    /// `true` or `false`; `None` where there is none.
+    pub(super) fn flag(&mut self, key: &'static str) -> Option<bool> {
+        let found = self.take(key)?;
         match &found.value.value {
-            Value::Leaf(toml::Value::Boolean(flag)) => *flag,
-            Value::Text(text) if text == "true" => true,
-            Value::Text(text) if text == "false" => false,
-            _ => {
-                self.context.fault(&found.at, &found.key, "must be true or false");
-                default.0
-            }
+            Value::Leaf(toml::Value::Boolean(flag)) => return Some(*flag),
+            Value::Text(text) if text == "true" => return Some(true),
+            Value::Text(text) if text == "false" => return Some(false),
+            _ => self.context.fault(&found.at, &found.key, "must be true or false"),
         }
+        None
     }
 
     /// A whole number within `range`.
@@ -252,9 +250,9 @@ impl<'c> Section<'c> {
         &mut self,
         key: &'static str,
         range: RangeInclusive<i64>,
-        default: Default<T>,
+        default: T,
     ) -> T {
-        let Some(found) = self.take(key) else { return default.0 };
+        let Some(found) = self.take(key) else { return default };
         let number = match &found.value.value {
             Value::Leaf(toml::Value::Integer(number)) => Some(*number),
             Value::Text(text) => text.trim().parse().ok(),
@@ -264,7 +262,7 @@ impl<'c> Section<'c> {
         fits.unwrap_or_else(|| {
             let message = format!("must be a whole number, {} to {}", range.start(), range.end());
             self.context.fault(&found.at, &found.key, message);
-            default.0
+            default
         })
     }
 
@@ -309,9 +307,6 @@ impl<'c> Section<'c> {
         }
     }
 }
-
-/// What a key is worth when it is absent.
-pub(super) struct Default<T>(pub(super) T);
 
 /// The node itself, or where it is a section that variables made, the variables.
 fn leaves(node: &Node) -> Vec<&Node> {

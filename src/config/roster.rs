@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Groups;
 use super::fault::At;
-use super::reader::{Context, Default, Found, Section};
+use super::reader::{Context, Found, Section};
 use super::secrets::{Literal, secret};
 use super::sections::channel_timeouts;
 use crate::catalogue::Provider;
@@ -94,7 +94,7 @@ fn openai(section: &mut Section<'_>) -> Channel {
         headers: headers(section),
         ca_pem: section.parsed("ca_file", ca_file),
         output_cap_field,
-        stream_usage: section.flag("stream_usage", Default(true)),
+        stream_usage: section.flag("stream_usage").unwrap_or(true),
         ..plain(Provider::OpenAi, base_url, api_keys)
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use log::LevelFilter;
 
-use super::reader::{Default, Section};
+use super::reader::Section;
 
 /// The largest size that a key may state: 64 GiB.
 const MAX_BYTES: i64 = 64 * GIB;
@@ -157,11 +157,11 @@ pub(super) fn server(mut section: Section<'_>, database: &Path) -> Server {
             .map_err(|_| "must be an IP address and a port, such as 127.0.0.1:8080 or [::]:8080")
     });
     let bytes = |section: &mut Section<'_>, key, default: i64| {
-        section.whole(key, 1..=MAX_BYTES, Default(usize::try_from(default).unwrap_or(usize::MAX)))
+        section.whole(key, 1..=MAX_BYTES, usize::try_from(default).unwrap_or(usize::MAX))
     };
     let server = Server {
         listen: listen.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))),
-        workers: section.whole("workers", 0..=1_024, Default(0)),
+        workers: section.whole("workers", 0..=1_024, 0),
         max_body_bytes: bytes(&mut section, "max_body_bytes", 32 * MIB),
         max_event_bytes: bytes(&mut section, "max_event_bytes", 16 * MIB),
         max_response_bytes: bytes(&mut section, "max_response_bytes", 64 * MIB),
@@ -171,7 +171,7 @@ pub(super) fn server(mut section: Section<'_>, database: &Path) -> Server {
         control_socket: section
             .parsed("control_socket", socket_path)
             .unwrap_or_else(|| database.with_file_name("tollgate.sock")),
-        ready_needs_channel: section.flag("ready_needs_channel", Default(false)),
+        ready_needs_channel: section.flag("ready_needs_channel").unwrap_or(false),
     };
     section.finish();
     server
@@ -216,15 +216,15 @@ pub(super) fn accounting(mut section: Section<'_>) -> Accounting {
         timezone: timezone.unwrap_or(Tz::UTC),
         unpriced_models: section
             .choice("unpriced_models", &[("reject", UnpricedModels::Reject), ("free", UnpricedModels::Free)]),
-        default_max_output_tokens: section.whole("default_max_output_tokens", 1..=MAX_TOKENS, Default(4_096)),
-        min_output_tokens: section.whole("min_output_tokens", 1..=MAX_TOKENS, Default(16)),
+        default_max_output_tokens: section.whole("default_max_output_tokens", 1..=MAX_TOKENS, 4_096),
+        min_output_tokens: section.whole("min_output_tokens", 1..=MAX_TOKENS, 16),
         on_disconnect: section
             .choice("on_disconnect", &[("abort", OnDisconnect::Abort), ("drain", OnDisconnect::Drain)]),
         recovery: section.choice(
             "recovery",
             &[("hold", Recovery::Hold), ("floor", Recovery::Floor), ("void", Recovery::Void)],
         ),
-        retention_days: section.whole("retention_days", 0..=36_500, Default(0)),
+        retention_days: section.whole("retention_days", 0..=36_500, 0),
     };
     section.finish();
     accounting
@@ -233,10 +233,10 @@ pub(super) fn accounting(mut section: Section<'_>) -> Accounting {
 /// Reads `[limits]`.
 pub(super) fn limits(mut section: Section<'_>) -> Limits {
     let limits = Limits {
-        management_rpm: section.whole("management_rpm", 0..=1_000_000, Default(600)),
-        max_choices: section.whole("max_choices", 1..=1_024, Default(128)),
-        max_concurrent_requests: section.whole("max_concurrent_requests", 1..=1_000_000, Default(4_096)),
-        max_connections_per_ip: section.whole("max_connections_per_ip", 0..=1_000_000, Default(1_024)),
+        management_rpm: section.whole("management_rpm", 0..=1_000_000, 600),
+        max_choices: section.whole("max_choices", 1..=1_024, 128),
+        max_concurrent_requests: section.whole("max_concurrent_requests", 1..=1_000_000, 4_096),
+        max_connections_per_ip: section.whole("max_connections_per_ip", 0..=1_000_000, 1_024),
     };
     section.finish();
     limits

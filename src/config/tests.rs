@@ -98,122 +98,96 @@ fn the_manual_holds_every_key() {
     assert_eq!(config.server.control_socket, Path::new("data/tollgate.sock"));
 }
 
+/// What stands in the file, and what is told of it.
+const MISTAKES: &[(&str, &str)] = &[
+    ("[server]\nlistn = \"x\"", "c.toml:2: server.listn: unknown key; did you mean server.listen?"),
+    ("\n[serve]\nlisten = \"x\"", "c.toml:2: serve: unknown key; did you mean server?"),
+    ("[server.tls]\ncert = \"x\"", "c.toml:1: server.tls: unknown key; known here are listen,"),
+    ("[server]\ntrusted_proxies = []", "c.toml:2: server.trusted_proxies: unknown key"),
+    ("[server]\nmetrics_listen = \"x\"", "c.toml:2: server.metrics_listen: unknown key"),
+    ("[retries]\nmax_attempts = 3", "c.toml:1: retries: unknown key"),
+    ("[breaker]\nfailures = 3", "c.toml:1: breaker: unknown key"),
+    ("[server]\n\nworkers = \"two\"", "c.toml:3: server.workers: must be a whole number, 0 to 1024"),
+    ("[server]\nworkers = 2.0", "c.toml:2: server.workers: must be a whole number"),
+    ("[server]\nworkers = 99999999999999999999", "c.toml:2: server.workers: must be a whole number"),
+    ("server = 1", "c.toml:1: server: must be a section"),
+    ("[server]\nlisten = \"localhost\"", "c.toml:2: server.listen: must be an IP address and a port"),
+    ("[server]\nlisten = 8080", "c.toml:2: server.listen: must be a text in quotes"),
+    ("[server]\nready_needs_channel = 1", "c.toml:2: server.ready_needs_channel: must be true or false"),
+    ("[server]\ntimeouts = { header = 0 }", "c.toml:2: server.timeouts.header: must be a number of seconds"),
+    (
+        "[server.timeouts]\nhead = 1",
+        "c.toml:2: server.timeouts.head: unknown key; did you mean server.timeouts.header?",
+    ),
+    (
+        "[database]\ndurability = \"disk\"",
+        "c.toml:2: database.durability: must be one of \"power\", \"process\"",
+    ),
+    ("[database]\npath = \"\"", "c.toml:2: database.path: must not be empty"),
+    ("[accounting]\ntimezone = \"Berlin\"", "c.toml:2: accounting.timezone: must be the name of a time zone"),
+    ("[limits]\nmax_choices = 0", "c.toml:2: limits.max_choices: must be a whole number, 1 to 1024"),
+    ("[logging]\nlevel = \"loud\"", "c.toml:2: logging.level: must be one of"),
+    ("a = ", "c.toml:1: "),
+    ("[server]\nlisten = \"a\"\nlisten = \"b\"", "c.toml:3: duplicate key"),
+    ("[[groups]]\nmultiplier = 1", "c.toml:1: groups[0].name: is missing"),
+    ("[[groups]]\nname = \"g\"\nmultiplier = -1", "c.toml:3: groups[0].multiplier: must not be negative"),
+    ("[[groups]]\nname = \"g\"\n[[groups]]\nname = \"g\"", "c.toml:4: groups[1].name: must be another"),
+    ("[groups]\nname = \"g\"", "c.toml:1: groups: must be a list"),
+    ("[[prices]]\nmodel = \"m\"\ninptu = 1", "c.toml:3: prices[0].inptu: is no key here"),
+    ("[[prices]]\nmodel = \"m\"\ninput = -1", "c.toml:3: prices[0].input: must not be negative"),
+    (
+        "[[prices]]\nmodel = \"m\"\ninput = 1\n[prices.tiers.flex]\ninput = true",
+        "c.toml:5: prices[0].tiers.flex.input: ",
+    ),
+    ("[[prices]]\nmodel = \"m\"", "c.toml:1: prices[0]: names no price"),
+    ("prices = [1]", "c.toml:1: prices[0]: must be a table"),
+    ("[[prices]]\nmodel=\"m\"\ninput=1\n[[prices]]\nmodel=\"m\"\ninput=2", "c.toml:4: prices[1]: "),
+    ("[[channels]]\nprovider = \"openai\"", "c.toml:1: channels[0].name: is missing"),
+    ("[[channels]]\nname = \"a\"", "c.toml:1: channels[0].provider: is missing"),
+    ("[[channels]]\nname = \"demo\"\nprovider = \"openai\"", "c.toml:2: channels[0].name: must be another"),
+    (
+        "[[channels]]\nname = \"a\"\nprovider = \"anthropic\"",
+        "c.toml:3: channels[0].provider: names a provider that is not built yet",
+    ),
+    (
+        "[[channels]]\nname = \"a\"\nprovider = \"azure\"",
+        "c.toml:3: channels[0].provider: must be \"openai\"",
+    ),
+];
+
+/// The same, after three lines of a channel.
+const CHANNEL_MISTAKES: &[(&str, &str)] = &[
+    ("priority = 1", "c.toml:4: channels[0].priority: unknown key"),
+    ("weight = 1", "c.toml:4: channels[0].weight: unknown key"),
+    ("probe_seconds = 1", "c.toml:4: channels[0].probe_seconds: unknown key"),
+    ("base_url = \"api.openai.com\"", "c.toml:4: channels[0].base_url: must begin with"),
+    (
+        "api_keys = [\n  \"env:NO_SUCH\",\n]",
+        "c.toml:5: channels[0].api_keys[0]: the environment variable \"NO_SUCH\" is not set",
+    ),
+    ("api_keys = [\"file:/no/such\"]", "c.toml:4: channels[0].api_keys[0]: /no/such cannot be read"),
+    ("api_keys = [\"sk-live\"]", "c.toml:4: channels[0].api_keys[0]: must be \"env:NAME\""),
+    ("api_keys = \"env:K\"", "c.toml:4: channels[0].api_keys: must be a list"),
+    ("models = []", "channels[0].models: is empty"),
+    ("models = [\"a*b\"]", "c.toml:4: channels[0].models: holds \"a*b\""),
+    ("groups = [\"vip\"]", "c.toml:4: channels[0].groups[0]: there is no group \"vip\""),
+    ("headers = { Host = \"x\" }", "c.toml:4: channels[0].headers.Host: is a header that"),
+    ("headers = { \"a b\" = \"x\" }", "c.toml:4: channels[0].headers.a b: is no name"),
+    ("headers = { X = \"a\\nb\" }", "c.toml:4: channels[0].headers.X: holds more than one"),
+    ("proxy = \"https://p\"", "c.toml:4: channels[0].proxy: must be http://HOST:PORT"),
+    ("ca_file = \"/no/such\"", "c.toml:4: channels[0].ca_file: /no/such cannot be read"),
+    ("output_cap_field = \"n\"", "c.toml:4: channels[0].output_cap_field: must be"),
+    ("timeouts = { total = \"1\" }", "c.toml:4: channels[0].timeouts.total: must be a number"),
+];
+
 #[test]
 fn mistakes_are_told_with_file_line_and_key() {
-    let channel = "[[channels]]\nname = \"a\"\nprovider = \"openai\"\n";
-    for (text, want) in [
-        ("[server]\nlistn = \"x\"", "c.toml:2: server.listn: unknown key; did you mean server.listen?"),
-        ("\n[serve]\nlisten = \"x\"", "c.toml:2: serve: unknown key; did you mean server?"),
-        ("[server.tls]\ncert = \"x\"", "c.toml:1: server.tls: unknown key; known here are listen,"),
-        ("[server]\ntrusted_proxies = []", "c.toml:2: server.trusted_proxies: unknown key"),
-        ("[server]\nmetrics_listen = \"x\"", "c.toml:2: server.metrics_listen: unknown key"),
-        ("[retries]\nmax_attempts = 3", "c.toml:1: retries: unknown key"),
-        ("[breaker]\nfailures = 3", "c.toml:1: breaker: unknown key"),
-        ("[server]\n\nworkers = \"two\"", "c.toml:3: server.workers: must be a whole number, 0 to 1024"),
-        ("[server]\nworkers = 2.0", "c.toml:2: server.workers: must be a whole number"),
-        ("[server]\nworkers = 99999999999999999999", "c.toml:2: server.workers: must be a whole number"),
-        ("server = 1", "c.toml:1: server: must be a section"),
-        ("[server]\nlisten = \"localhost\"", "c.toml:2: server.listen: must be an IP address and a port"),
-        ("[server]\nlisten = 8080", "c.toml:2: server.listen: must be a text in quotes"),
-        ("[server]\nready_needs_channel = 1", "c.toml:2: server.ready_needs_channel: must be true or false"),
-        (
-            "[server]\ntimeouts = { header = 0 }",
-            "c.toml:2: server.timeouts.header: must be a number of seconds",
-        ),
-        (
-            "[server.timeouts]\nhead = 1",
-            "c.toml:2: server.timeouts.head: unknown key; did you mean server.timeouts.header?",
-        ),
-        (
-            "[database]\ndurability = \"disk\"",
-            "c.toml:2: database.durability: must be one of \"power\", \"process\"",
-        ),
-        ("[database]\npath = \"\"", "c.toml:2: database.path: must not be empty"),
-        (
-            "[accounting]\ntimezone = \"Berlin\"",
-            "c.toml:2: accounting.timezone: must be the name of a time zone",
-        ),
-        ("[limits]\nmax_choices = 0", "c.toml:2: limits.max_choices: must be a whole number, 1 to 1024"),
-        ("[logging]\nlevel = \"loud\"", "c.toml:2: logging.level: must be one of"),
-        ("a = ", "c.toml:1: "),
-        ("[server]\nlisten = \"a\"\nlisten = \"b\"", "c.toml:3: duplicate key"),
-        ("[[groups]]\nmultiplier = 1", "c.toml:1: groups[0].name: is missing"),
-        ("[[groups]]\nname = \"g\"\nmultiplier = -1", "c.toml:3: groups[0].multiplier: must not be negative"),
-        ("[[groups]]\nname = \"g\"\n[[groups]]\nname = \"g\"", "c.toml:4: groups[1].name: must be another"),
-        ("[groups]\nname = \"g\"", "c.toml:1: groups: must be a list"),
-        ("[[prices]]\nmodel = \"m\"\ninptu = 1", "c.toml:3: prices[0].inptu: is no key here"),
-        ("[[prices]]\nmodel = \"m\"\ninput = -1", "c.toml:3: prices[0].input: must not be negative"),
-        (
-            "[[prices]]\nmodel = \"m\"\ninput = 1\n[prices.tiers.flex]\ninput = true",
-            "c.toml:5: prices[0].tiers.flex.input: ",
-        ),
-        ("[[prices]]\nmodel = \"m\"", "c.toml:1: prices[0]: names no price"),
-        ("prices = [1]", "c.toml:1: prices[0]: must be a table"),
-        ("[[prices]]\nmodel=\"m\"\ninput=1\n[[prices]]\nmodel=\"m\"\ninput=2", "c.toml:4: prices[1]: "),
-        ("[[channels]]\nprovider = \"openai\"", "c.toml:1: channels[0].name: is missing"),
-        ("[[channels]]\nname = \"a\"", "c.toml:1: channels[0].provider: is missing"),
-        (
-            "[[channels]]\nname = \"demo\"\nprovider = \"openai\"",
-            "c.toml:2: channels[0].name: must be another",
-        ),
-        (
-            "[[channels]]\nname = \"a\"\nprovider = \"anthropic\"",
-            "c.toml:3: channels[0].provider: names a provider that is not built yet",
-        ),
-        (
-            "[[channels]]\nname = \"a\"\nprovider = \"azure\"",
-            "c.toml:3: channels[0].provider: must be \"openai\"",
-        ),
-        (&format!("{channel}priority = 1"), "c.toml:4: channels[0].priority: unknown key"),
-        (&format!("{channel}weight = 1"), "c.toml:4: channels[0].weight: unknown key"),
-        (&format!("{channel}probe_seconds = 1"), "c.toml:4: channels[0].probe_seconds: unknown key"),
-        (
-            &format!("{channel}base_url = \"api.openai.com\""),
-            "c.toml:4: channels[0].base_url: must begin with",
-        ),
-        (
-            &format!("{channel}api_keys = [\n  \"env:NO_SUCH\",\n]"),
-            "c.toml:5: channels[0].api_keys[0]: the environment variable \"NO_SUCH\" is not set",
-        ),
-        (
-            &format!("{channel}api_keys = [\"file:/no/such\"]"),
-            "c.toml:4: channels[0].api_keys[0]: /no/such cannot be read",
-        ),
-        (
-            &format!("{channel}api_keys = [\"sk-live\"]"),
-            "c.toml:4: channels[0].api_keys[0]: must be \"env:NAME\"",
-        ),
-        (&format!("{channel}api_keys = \"env:K\""), "c.toml:4: channels[0].api_keys: must be a list"),
-        (&format!("{channel}models = []"), "channels[0].models: is empty"),
-        (&format!("{channel}models = [\"a*b\"]"), "c.toml:4: channels[0].models: holds \"a*b\""),
-        (
-            &format!("{channel}groups = [\"vip\"]"),
-            "c.toml:4: channels[0].groups[0]: there is no group \"vip\"",
-        ),
-        (
-            &format!("{channel}headers = {{ Host = \"x\" }}"),
-            "c.toml:4: channels[0].headers.Host: is a header that",
-        ),
-        (
-            &format!("{channel}headers = {{ \"a b\" = \"x\" }}"),
-            "c.toml:4: channels[0].headers.a b: is no name",
-        ),
-        (
-            &format!("{channel}headers = {{ X = \"a\\nb\" }}"),
-            "c.toml:4: channels[0].headers.X: holds more than one",
-        ),
-        (&format!("{channel}proxy = \"https://p\""), "c.toml:4: channels[0].proxy: must be http://HOST:PORT"),
-        (
-            &format!("{channel}ca_file = \"/no/such\""),
-            "c.toml:4: channels[0].ca_file: /no/such cannot be read",
-        ),
-        (&format!("{channel}output_cap_field = \"n\""), "c.toml:4: channels[0].output_cap_field: must be"),
-        (
-            &format!("{channel}timeouts = {{ total = \"1\" }}"),
-            "c.toml:4: channels[0].timeouts.total: must be a number",
-        ),
-    ] {
-        let told = parse(text, &[]).expect_err(text);
+    let plain = MISTAKES.iter().map(|(text, want)| ((*text).to_owned(), *want));
+    let of_channels = CHANNEL_MISTAKES
+        .iter()
+        .map(|(text, want)| (format!("[[channels]]\nname = \"a\"\nprovider = \"openai\"\n{text}"), *want));
+    for (text, want) in plain.chain(of_channels) {
+        let told = parse(&text, &[]).expect_err(&text);
         assert!(told.contains(want), "{text}\ntold: {told}\nwant: {want}");
         assert!(!told.contains("sk-live"), "{told}");
         assert_eq!(told.lines().count(), 1, "{text}\ntold: {told}");
