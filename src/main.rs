@@ -14,10 +14,16 @@ mod wire;
 mod ledger;
 mod limits;
 
+mod admission;
+mod telemetry;
+
 mod channels;
 
 mod directory;
 
+mod relay;
 mod store;
+
+mod config;
 
 fn main() {}
