@@ -94,7 +94,6 @@ pub struct Meter {
 
 /// What went by so far.
 #[derive(Copy, Clone, Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "four kinds of things, each seen or not")]
 struct Seen {
     page: bool,
     error: bool,
@@ -131,8 +130,10 @@ impl Meter {
         let Some(data) = event.data() else {
             return self.on_no_data(&event.raw);
         };
-        if data.trim_ascii() == b"[DONE]" {
-            return Step::Terminator;
+        match data.trim_ascii() {
+            b"[DONE]" => return Step::Terminator,
+            b"" => return Step::Forward,
+            _ => {}
         }
         let is_error = event.name() == Some(b"error");
         self.seen.error |= is_error;
@@ -177,7 +178,11 @@ impl Meter {
     fn on_no_data(&mut self, raw: &[u8]) -> Step {
         match raw.trim_ascii_start().first() {
             Some(b'<') => self.seen.page = true,
-            Some(b'{' | b'[') if self.document(raw).is_error => return Step::Fault,
+            Some(b'{' | b'[') => {
+                if self.document(raw).is_error {
+                    return Step::Fault;
+                }
+            }
             _ => {}
         }
         Step::Forward
@@ -199,7 +204,7 @@ impl Meter {
             return Document::default();
         };
         self.seen.error |= document.is_error;
-        self.seen.choices |= document.choices.is_some();
+        self.seen.choices |= document.choices.is_some() && !document.is_error;
         self.seen.no_answer |= document.choices.is_none() && !document.is_error;
         document
     }

@@ -52,9 +52,9 @@ impl Reported {
                 }
                 "server_tool_use" | "server_tool_use_details" | "server_side_tool_usage_details" => {
                     believed &= each(cursor, |_, count| {
-                        let calls = figures.tool_calls.get_or_insert_default();
-                        *calls = calls.plus(TokenCount::clamped(count));
-                        true
+                        let calls = figures.tool_calls.unwrap_or_default();
+                        figures.tool_calls = Some(calls.plus(TokenCount::clamped(count)));
+                        TokenCount::parse(count).is_some()
                     })?;
                 }
                 name => believed &= figures.total(name, cursor)?,
