@@ -30,7 +30,7 @@ pub enum Endpoint {
 
 /// What a method and a path name.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub enum Found<'a> {
+pub enum Lookup<'a> {
     /// A route.
     Route {
         /// What it does.
@@ -90,14 +90,14 @@ const TABLE: [Row; 3] = [
 ];
 
 /// The route of `method` and `path`, which is the raw path of the request line without its query.
-pub fn find<'a>(method: &str, path: &'a str) -> Found<'a> {
-    let mut found = Found::NotFound;
+pub fn find<'a>(method: &str, path: &'a str) -> Lookup<'a> {
+    let mut found = Lookup::NotFound;
     for row in &TABLE {
         let Some(model) = row.path.matched(path) else { continue };
         if row.method == method {
-            return Found::Route { endpoint: row.endpoint, dialect: row.dialect, charge: row.charge, model };
+            return Lookup::Route { endpoint: row.endpoint, dialect: row.dialect, charge: row.charge, model };
         }
-        found = Found::MethodNotAllowed { allow: row.method };
+        found = Lookup::MethodNotAllowed { allow: row.method };
     }
     found
 }
@@ -125,16 +125,16 @@ mod tests {
     #[test]
     fn there_is_one_spelling_of_each_route() {
         let route =
-            |endpoint, charge, model| Found::Route { endpoint, dialect: Dialect::OpenAi, charge, model };
+            |endpoint, charge, model| Lookup::Route { endpoint, dialect: Dialect::OpenAi, charge, model };
         for (method, path, want) in [
             ("POST", "/v1/chat/completions", route(Endpoint::ChatCompletions, Charge::Metered, None)),
             ("GET", "/v1/models", route(Endpoint::Models, Charge::Free, None)),
             ("GET", "/v1/models/gpt-4o", route(Endpoint::Model, Charge::Free, Some("gpt-4o"))),
             ("GET", "/v1/models/a/b:c", route(Endpoint::Model, Charge::Free, Some("a/b:c"))),
-            ("GET", "/v1/chat/completions", Found::MethodNotAllowed { allow: "POST" }),
-            ("post", "/v1/chat/completions", Found::MethodNotAllowed { allow: "POST" }),
-            ("TRACE", "/v1/models", Found::MethodNotAllowed { allow: "GET" }),
-            ("DELETE", "/v1/models/x", Found::MethodNotAllowed { allow: "GET" }),
+            ("GET", "/v1/chat/completions", Lookup::MethodNotAllowed { allow: "POST" }),
+            ("post", "/v1/chat/completions", Lookup::MethodNotAllowed { allow: "POST" }),
+            ("TRACE", "/v1/models", Lookup::MethodNotAllowed { allow: "GET" }),
+            ("DELETE", "/v1/models/x", Lookup::MethodNotAllowed { allow: "GET" }),
         ] {
             assert_eq!(find(method, path), want, "{method} {path}");
         }
@@ -166,7 +166,7 @@ mod tests {
             "v1/models",
         ] {
             for method in ["GET", "POST"] {
-                assert_eq!(find(method, path), Found::NotFound, "{method} {path}");
+                assert_eq!(find(method, path), Lookup::NotFound, "{method} {path}");
             }
         }
     }

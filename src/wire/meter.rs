@@ -179,9 +179,7 @@ impl Meter {
         match raw.trim_ascii_start().first() {
             Some(b'<') => self.seen.page = true,
             Some(b'{' | b'[') => {
-                if self.document(raw).is_error {
-                    return Step::Fault;
-                }
+                return if self.document(raw).is_error { Step::Fault } else { Step::Forward };
             }
             _ => {}
         }

@@ -15,7 +15,7 @@ mod sse;
 
 pub use ask::{Ask, AskFault, AskLimits, Cap, CapField, ServiceTier};
 pub use count::{COUNTED_AT_MOST, count};
-pub use endpoints::{Charge, Dialect, Endpoint, Found, find};
+pub use endpoints::{Charge, Dialect, Endpoint, Lookup, find};
 pub use json::{JsonFault, lookalike, members};
 pub use meter::{Answer, Meter, Reading, Step, UsageEvent};
 pub use sse::{Event, EventTooLarge, Splitter};

@@ -68,10 +68,10 @@ impl Event {
         self.raw.get(span.clone()).unwrap_or_default()
     }
 
-    fn parse(raw: Bytes, has_mark: bool) -> Self {
+    fn parse(raw: Bytes, start: usize) -> Self {
         let mut data = Lines::None;
         let mut name = None;
-        let mut at = if has_mark { 3 } else { 0 };
+        let mut at = start;
         while let Some(rest) = raw.get(at..).filter(|rest| !rest.is_empty()) {
             let end = memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
             if let Some(value) = field(rest.get(..end).unwrap_or_default(), b"data") {
@@ -168,7 +168,7 @@ impl Splitter {
             self.held.split().freeze()
         };
         let has_mark = std::mem::take(&mut self.at_stream_start) && raw.starts_with(b"\xEF\xBB\xBF");
-        Event::parse(raw, has_mark)
+        Event::parse(raw, if has_mark { 3 } else { 0 })
     }
 
     /// The offset in the chunk behind the next blank line. A CR ends a line at once, whatever follows: nothing waits.
