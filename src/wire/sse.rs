@@ -11,6 +11,8 @@ use bytes::{Bytes, BytesMut};
 pub struct Event {
     /// The bytes as they came.
     pub raw: Bytes,
+    /// Behind the byte order mark, if there is one.
+    start: usize,
     data: Lines,
     name: Option<Range<usize>>,
 }
@@ -21,7 +23,8 @@ enum Lines {
     #[default]
     None,
     One(Range<usize>),
-    Several(Vec<Range<usize>>),
+    /// Found again when asked for: there may be millions of them.
+    Several,
 }
 
 /// An event is larger than the bound. Nothing more comes of its stream.
@@ -52,9 +55,15 @@ impl Event {
         match &self.data {
             Lines::None => None,
             Lines::One(span) => Some(Cow::Borrowed(self.at(span))),
-            Lines::Several(spans) => {
-                let lines: Vec<&[u8]> = spans.iter().map(|span| self.at(span)).collect();
-                Some(Cow::Owned(lines.join(&b'\n')))
+            Lines::Several => {
+                let mut joined = Vec::new();
+                for (at, span) in values(&self.raw, self.start, b"data").enumerate() {
+                    if at > 0 {
+                        joined.push(b'\n');
+                    }
+                    joined.extend_from_slice(self.at(&span));
+                }
+                Some(Cow::Owned(joined))
             }
         }
     }
@@ -70,32 +79,31 @@ impl Event {
 
     fn parse(raw: Bytes, start: usize) -> Self {
         let mut data = Lines::None;
-        let mut name = None;
-        let mut at = start;
-        while let Some(rest) = raw.get(at..).filter(|rest| !rest.is_empty()) {
-            let end = memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
-            if let Some(value) = field(rest.get(..end).unwrap_or_default(), b"data") {
-                data = data.and(at.saturating_add(value)..at.saturating_add(end));
-            } else if let Some(value) = field(rest.get(..end).unwrap_or_default(), b"event") {
-                name = Some(at.saturating_add(value)..at.saturating_add(end));
-            }
-            at = at.saturating_add(end).saturating_add(1);
+        for span in values(&raw, start, b"data").take(2) {
+            data = match data {
+                Lines::None => Lines::One(span),
+                Lines::One(_) | Lines::Several => Lines::Several,
+            };
         }
-        Self { raw, data, name }
+        let name = values(&raw, start, b"event").last();
+        Self { raw, start, data, name }
     }
 }
 
-impl Lines {
-    fn and(self, line: Range<usize>) -> Self {
-        match self {
-            Self::None => Self::One(line),
-            Self::One(first) => Self::Several(vec![first, line]),
-            Self::Several(mut lines) => {
-                lines.push(line);
-                Self::Several(lines)
+/// Where the values of the fields `name` are in an event.
+fn values<'a>(raw: &'a [u8], start: usize, name: &'a [u8]) -> impl Iterator<Item = Range<usize>> + 'a {
+    let mut at = start;
+    std::iter::from_fn(move || {
+        loop {
+            let rest = raw.get(at..).filter(|rest| !rest.is_empty())?;
+            let line = at;
+            let end = memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
+            at = at.saturating_add(end).saturating_add(1);
+            if let Some(value) = field(rest.get(..end).unwrap_or_default(), name) {
+                return Some(line.saturating_add(value)..line.saturating_add(end));
             }
         }
-    }
+    })
 }
 
 /// Where in `line` the value of the field `name` starts; `None` when it is another field.
