@@ -61,7 +61,9 @@ pub fn choose(wish: Wish, bound: &Bound, terms: &Terms, room: &Room) -> Result<C
         let found = room.shortfall(need);
         // A cost that is no amount fits no budget.
         let first = || room.lines.first().map(|line| Shortfall { line: *line, need });
-        return found.or_else(first).map_or_else(|| Ok(Chosen { cap: wish.least, hold: need, lowered: true }), Err);
+        return found
+            .or_else(first)
+            .map_or_else(|| Ok(Chosen { cap: wish.least, hold: need, lowered: true }), Err);
     }
     let cap = affordable.min(wish.most);
     Ok(Chosen { cap, hold: hold_of(cap), lowered: cap < wish.most })

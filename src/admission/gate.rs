@@ -9,7 +9,8 @@ use crate::catalogue::{Bound, Speech, Terms, TierAsk, UnseenInput};
 use crate::clock::{Clock, Timestamp};
 use crate::ids::{ChannelName, RequestId};
 use crate::ledger::{
-    Ack, Books, Hold, Outcome, PendingReservation, Reservation, Room, Settlement, Shortfall, UsageSource, Which, Windows, Zone,
+    Ack, Books, Hold, Outcome, PendingReservation, Reservation, Room, Settlement, Shortfall, UsageSource,
+    Which, Windows, Zone,
 };
 use crate::limits::{Found, Limiter, Place, Rates, Slot};
 use crate::money::Money;
@@ -66,7 +67,7 @@ pub struct Request<'a> {
     /// Who.
     pub caller: &'a Caller,
     /// What.
-    pub ask: &'a Ask,
+    pub ask: &'a Arc<Ask>,
     /// The id it was given here.
     pub id: RequestId,
     /// When it came in.
@@ -126,7 +127,11 @@ impl Gate {
     ///
     /// # Errors
     /// The first thing in the decision order that says no.
-    pub async fn admit(&self, request: Request<'_>, market: &impl Market) -> Result<PendingAdmission, Refusal> {
+    pub async fn admit(
+        &self,
+        request: Request<'_>,
+        market: &impl Market,
+    ) -> Result<PendingAdmission, Refusal> {
         let token = request.caller.token();
         if !token.permits_model(&request.ask.model) {
             return Err(Refusal::ModelNotAllowed);
@@ -268,9 +273,13 @@ fn bound_of(ask: &Ask) -> Bound {
 }
 
 /// Counts the input with the tokenizer, on a thread for blocking work; `None` where it cannot be counted.
-async fn count_input(ask: &Ask) -> Option<i64> {
-    let (body, model) = (ask.clone_for_counting(), ask.model.clone());
-    tokio::task::spawn_blocking(move || count::input_bound(&model, &body)).await.ok().flatten()
+async fn count_input(ask: &Arc<Ask>) -> Option<i64> {
+    let ask = Arc::clone(ask);
+    let counting = tokio::task::spawn_blocking(move || {
+        let counted = count(&ask.model, &ask.texts())?;
+        Some(ask.counted_bound(counted))
+    });
+    counting.await.ok().flatten()
 }
 
 impl PendingAdmission {

@@ -13,7 +13,6 @@ mod secrets;
 mod sections;
 mod tree;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -26,18 +25,12 @@ pub use sections::{
     Server, UnpricedModels,
 };
 
-use crate::catalogue::{Catalogue, CatalogueFault, Multiplier, PriceRow, SHIPPED, decimal_text};
+use crate::catalogue::{DEFAULT_GROUP, Groups, Catalogue, CatalogueFault, Multiplier, PriceRow, SHIPPED, decimal_text};
 use crate::channels::Roster;
 use crate::tokens::Key;
 use fault::{At, Fault};
 use reader::{Context, Found, Section};
 use tree::{Entries, Node};
-
-/// The groups and their multipliers, by name.
-pub type Groups = BTreeMap<String, Multiplier>;
-
-/// The group that is always there.
-pub const DEFAULT_GROUP: &str = "default";
 
 /// Where the file is looked for when none is named, in this order.
 const PLACES: [&str; 2] = ["config.toml", "/etc/tollgate/config.toml"];
@@ -152,7 +145,7 @@ fn read(context: &Context<'_>, entries: Entries) -> Option<Config> {
 }
 
 fn groups(top: &mut Section<'_>) -> Groups {
-    let mut groups = Groups::new();
+    let mut groups = Groups::default();
     for mut section in top.tables("groups") {
         let name = section.text("name");
         let multiplier = multiplier(&mut section);
@@ -162,20 +155,19 @@ fn groups(top: &mut Section<'_>) -> Groups {
             }
             None => {}
             Some(name) => {
-                let taken = groups
-                    .contains_key(&name.value)
-                    .then_some("must be another: a group above has this name");
+                let taken =
+                    groups.contains(&name.value).then_some("must be another: a group above has this name");
                 match roster::check_name(&name.value).err().or(taken) {
                     Some(message) => section.context.fault(&name.at, &name.key, message),
                     None => {
-                        groups.insert(name.value, multiplier);
+                        groups.add(&name.value, multiplier);
                     }
                 }
             }
         }
         section.finish();
     }
-    groups.entry(DEFAULT_GROUP.to_owned()).or_default();
+    groups.add(DEFAULT_GROUP, Multiplier::ONE);
     groups
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Groups;
+use crate::catalogue::Groups;
 use super::fault::At;
 use super::reader::{Context, Found, Section};
 use super::secrets::{Literal, secret};
@@ -127,7 +127,7 @@ fn plain(provider: Provider, base_url: BaseUrl, api_keys: Vec<Secret<String>>) -
 fn demo(groups: &Groups) -> Channel {
     Channel {
         models: ModelList::from_names([DEMO.to_owned()]).ok(),
-        groups: groups.keys().cloned().collect(),
+        groups: groups.names().map(str::to_owned).collect(),
         ..plain(Provider::Demo, url("http://demo.invalid"), Vec::new())
     }
 }
@@ -142,7 +142,7 @@ fn openai_of_environment(context: &Context<'_>, groups: &Groups) -> Option<Chann
     let base_url = BaseUrl::parse(base_url)
         .map_err(|message| context.fault(&At::Variable("OPENAI_BASE_URL".into()), "", message))
         .ok()?;
-    let groups = groups.keys().cloned().collect();
+    let groups = groups.names().map(str::to_owned).collect();
     Some(Channel { groups, ..plain(Provider::OpenAi, base_url, vec![key]) })
 }
 
@@ -236,9 +236,11 @@ fn model_map(section: &mut Section<'_>) -> BTreeMap<String, String> {
 }
 
 fn served_groups(section: &mut Section<'_>, groups: &Groups) -> Vec<String> {
-    let Some(names) = section.texts("groups") else { return vec![super::DEFAULT_GROUP.to_owned()] };
-    for name in names.iter().filter(|name| !groups.contains_key(&name.value)) {
-        let known = groups.keys().map(|group| format!("{group:?}")).collect::<Vec<_>>().join(", ");
+    let Some(names) = section.texts("groups") else {
+        return vec![crate::catalogue::DEFAULT_GROUP.to_owned()];
+    };
+    for name in names.iter().filter(|name| !groups.contains(&name.value)) {
+        let known = groups.names().map(|group| format!("{group:?}")).collect::<Vec<_>>().join(", ");
         let message = format!("there is no group {:?}; there are {known}", name.value);
         section.context.fault(&name.at, &name.key, message);
     }
