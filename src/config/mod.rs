@@ -25,7 +25,9 @@ pub use sections::{
     Server, UnpricedModels,
 };
 
-use crate::catalogue::{DEFAULT_GROUP, Groups, Catalogue, CatalogueFault, Multiplier, PriceRow, SHIPPED, decimal_text};
+use crate::catalogue::{
+    Catalogue, CatalogueFault, DEFAULT_GROUP, Groups, Multiplier, PriceRow, SHIPPED, decimal_text,
+};
 use crate::channels::Roster;
 use crate::tokens::Key;
 use fault::{At, Fault};

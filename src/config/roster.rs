@@ -5,11 +5,11 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::catalogue::Groups;
 use super::fault::At;
 use super::reader::{Context, Found, Section};
 use super::secrets::{Literal, secret};
 use super::sections::channel_timeouts;
+use crate::catalogue::Groups;
 use crate::catalogue::Provider;
 use crate::channels::{BaseUrl, Channel, Roster, Timeouts};
 use crate::ids::ChannelName;
