@@ -325,7 +325,7 @@ fn the_demo_channel_serves_all_groups_and_stands_last() {
     let config = parse(text, &[]).unwrap();
     assert_eq!(channels(&config), [("fake", Provider::Demo), ("demo", Provider::Demo)]);
     let demo = &config.roster.channels()[1];
-    assert_eq!(demo.groups, ["default", "vip"]);
+    assert_eq!(demo.groups, ["vip", "default"]);
     assert!(demo.models.as_ref().unwrap().permits("demo") && !demo.models.as_ref().unwrap().permits("m-1"));
     assert!(config.roster.channels()[0].models.as_ref().unwrap().permits("m-1"));
     assert_eq!(config.groups.multiplier("vip").unwrap().to_string(), "1.1");

@@ -115,11 +115,13 @@ impl<'kvs> VisitSource<'kvs> for JsonPairs<'_> {
 
 #[cfg(test)]
 mod tests {
+    use log::kv::ToValue;
+
     use super::*;
 
     fn line(format: fn(&Record<'_>, Timestamp) -> String, name: &str) -> String {
         let pairs: &[(&str, Value<'_>)] =
-            &[("model", Value::from(name)), ("ms", Value::from(7)), ("code", Value::from(None::<i64>))];
+            &[("model", Value::from(name)), ("ms", Value::from(7)), ("code", None::<i64>.to_value())];
         let args = format_args!("request");
         let record = Record::builder().args(args).level(log::Level::Info).key_values(&pairs).build();
         format(&record, Timestamp::from_secs(0))
