@@ -12,13 +12,20 @@ mod tokens;
 mod wire;
 
 mod ledger;
+mod limits;
+
+mod admission;
+mod telemetry;
 
 mod channels;
 
 mod directory;
 
+mod relay;
 mod store;
 
 mod api;
+
+mod config;
 
 fn main() {}

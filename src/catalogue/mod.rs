@@ -3,6 +3,7 @@
 //! channels or files.
 
 mod entry;
+mod groups;
 mod provider;
 mod rate;
 mod row;
@@ -13,6 +14,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use entry::{PriceEntry, UNKNOWN_MAX_INPUT};
+pub use groups::{DEFAULT_GROUP, Groups};
 pub use provider::Provider;
 pub use rate::{Multiplier, decimal_text};
 pub use row::{PriceRow, RowFault};

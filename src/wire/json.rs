@@ -79,7 +79,7 @@ pub fn members(text: &[u8]) -> Result<Vec<(Cow<'_, str>, &RawValue)>, JsonFault>
     let mut object = cursor.enter()?;
     while let Some(key) = cursor.next_key(&mut object)? {
         let key = key.decode();
-        names.note(&key, &[])?;
+        names.note(key.clone(), &[])?;
         let value = cursor.skip()?;
         let value: &RawValue = serde_json::from_str(value).map_err(|_| cursor.fault("expected a value"))?;
         members.push((key, value));
@@ -118,12 +118,12 @@ impl<'a> Names<'a> {
     ///
     /// # Errors
     /// When it is a [`lookalike`] of `read_names`, or one key too many.
-    pub(super) fn note(&mut self, key: &Cow<'a, str>, read_names: &[&str]) -> Result<(), JsonFault> {
-        self.look(key, read_names)?;
+    pub(super) fn note(&mut self, key: Cow<'a, str>, read_names: &[&str]) -> Result<(), JsonFault> {
+        self.look(&key, read_names)?;
         if self.seen.len() >= MAX_MEMBERS {
             return Err(JsonFault::TooManyMembers);
         }
-        self.seen.push(key.clone());
+        self.seen.push(key);
         Ok(())
     }
 

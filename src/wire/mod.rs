@@ -5,7 +5,17 @@
 //! One file per dialect stands beside what all dialects share; so far there is [`openai`].
 
 mod ask;
+mod count;
+mod endpoints;
+pub mod fault;
 mod json;
+mod meter;
+pub mod openai;
+mod sse;
 
 pub use ask::{Ask, AskFault, AskLimits, Cap, CapField, ServiceTier};
+pub use count::{COUNTED_AT_MOST, count};
+pub use endpoints::{Charge, Dialect, Endpoint, Lookup, find};
 pub use json::{JsonFault, lookalike, members};
+pub use meter::{Answer, Meter, Reading, Step, UsageEvent};
+pub use sse::{Event, EventTooLarge, Splitter};

@@ -130,7 +130,7 @@ impl<'a> ChatReader<'a> {
         self.fields.marks.start = self.cursor.offset();
         while let Some(key) = self.cursor.next_key(&mut object)? {
             let name = key.decode();
-            names.note(&name, &READ)?;
+            names.note(name.clone(), &READ)?;
             self.member(&key, &name)?;
         }
         self.cursor.end()?;
@@ -263,7 +263,7 @@ impl<'a> ChatReader<'a> {
         while let Some(key) = self.cursor.next_key(&mut object)? {
             continues = true;
             let name = key.decode();
-            names.note(&name, &["include_usage"])?;
+            names.note(name.clone(), &["include_usage"])?;
             if name == "include_usage" {
                 self.cursor.kind()?;
                 let from = self.cursor.offset();
@@ -346,7 +346,7 @@ impl<'a> ChatReader<'a> {
         let mut object = self.cursor.enter()?;
         while let Some(key) = self.cursor.next_key(&mut object)? {
             let name = key.decode();
-            names.note(&name, &["budget_tokens"])?;
+            names.note(name.clone(), &["budget_tokens"])?;
             let value = self.cursor.skip()?;
             if name == "budget_tokens" {
                 match integer(value) {

@@ -73,7 +73,7 @@ fn message<'a>(cursor: &mut Cursor<'a>, tally: &mut Tally<'a>) -> Result<(), Jso
     let mut object = cursor.enter()?;
     while let Some(key) = cursor.next_key(&mut object)? {
         let name = key.decode();
-        names.note(&name, &MESSAGE_NAMES)?;
+        names.note(name.clone(), &MESSAGE_NAMES)?;
         match name.as_ref() {
             "content" => {
                 tally.key(&key);
@@ -114,7 +114,7 @@ fn part<'a>(cursor: &mut Cursor<'a>, tally: &mut Tally<'a>) -> Result<(), JsonFa
         for read in [&["type", "text"][..], &IMAGES, &SOUNDS, &FILES] {
             names.look(&name, read)?;
         }
-        names.note(&name, &[])?;
+        names.note(name.clone(), &[])?;
         match media_of(&name) {
             Some(kind) => {
                 tally.key(&key);
@@ -162,7 +162,7 @@ fn media<'a>(cursor: &mut Cursor<'a>, tally: &mut Tally<'a>, kind: Media) -> Res
     while let Some(key) = cursor.next_key(&mut object)? {
         let name = key.decode();
         names.look(&name, &DATA)?;
-        names.note(&name, &NAMED)?;
+        names.note(name.clone(), &NAMED)?;
         let is_text = cursor.kind()? == Kind::Text;
         if is_text && DATA.contains(&name.as_ref()) {
             tally.key(&key);

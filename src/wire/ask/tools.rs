@@ -37,13 +37,13 @@ impl<'a> ChatReader<'a> {
         let mut object = self.cursor.enter()?;
         while let Some(key) = self.cursor.next_key(&mut object)? {
             let name = key.decode();
-            names.note(&name, &["type", "function", "custom", "max_uses"])?;
+            names.note(name.clone(), &["type", "function", "custom", "max_uses"])?;
             let value = self.cursor.skip()?;
             match name.as_ref() {
                 "type" => own = Some(is_own_type(value)),
                 "function" => has_function = true,
                 "max_uses" => {
-                    calls = integer(value).ok().flatten().filter(|uses| *uses >= 0).unwrap_or(calls)
+                    calls = integer(value).ok().flatten().filter(|uses| *uses >= 0).unwrap_or(calls);
                 }
                 _ => {}
             }
