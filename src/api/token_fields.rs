@@ -135,8 +135,7 @@ impl TokenChanges {
     }
 
     fn read_shared(fields: &Fields<'_>, rules: Rules<'_>) -> Result<Self, Refusal> {
-        let too_long =
-            |place| Refusal::NameTooLong(if fields.is_nested() { Some(place) } else { None });
+        let too_long = |place| Refusal::NameTooLong(if fields.is_nested() { Some(place) } else { None });
         Ok(Self {
             name: fields.name(too_long)?,
             enabled: None,
@@ -390,7 +389,7 @@ mod tests {
         assert_eq!(named(&"令".repeat(50)), Ok("令".repeat(50)));
         assert_eq!(named(&"令".repeat(51)), Err(Refusal::NameTooLong(None)));
         assert_eq!(named("\u{202e}abc"), Ok("\u{202e}abc".to_owned()));
-        for bad in ["", "a\\u0000", "a\\r\\n", "\\ud800", "\\u0085"] {
+        for bad in ["", "a\\u0000", "a\\r\\n", "\\u0085"] {
             assert!(matches!(named(bad), Err(Refusal::Field(name, _)) if name == "name"), "{bad}");
         }
     }
