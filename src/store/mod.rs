@@ -1,14 +1,22 @@
 //! The store: the only room that speaks SQL. Owns the database file, its one writer (the journal's receiving half), the
 //! pool of readers, and one file per noun. Must not know of HTTP or of models.
 
+pub mod admins;
+pub mod audit;
 pub mod chain;
+pub mod entries;
+pub mod idempotency;
 mod journal;
+pub mod keys;
 mod open;
 mod queue;
 mod readers;
 mod recover;
 mod retention;
+pub mod tokens;
 mod txn;
+pub mod usage;
+pub mod users;
 mod verify;
 
 pub use open::{Durability, OpenFault};
