@@ -1,0 +1,9 @@
+//! The black-box tests: the real binary on a free port, a scripted provider behind it, and the contract between.
+//! Cases are named after the table of threats they come from. Nothing here knows a line of the program, but for
+//! `tidy`, which reads its sources.
+
+#[cfg(test)]
+mod harness;
+
+#[cfg(test)]
+mod harness_works;
