@@ -6,4 +6,8 @@
 mod harness;
 
 #[cfg(test)]
+mod first_start;
+#[cfg(test)]
 mod harness_works;
+#[cfg(test)]
+mod token_api;

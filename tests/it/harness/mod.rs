@@ -12,9 +12,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-pub use gateway::{Gateway, Token};
+pub use gateway::{Gateway, Token, printed_key};
 pub use http::{Connection, Exchange, Piece, Request, Response};
 pub use mock::{Gate, Mock, Received};
 pub use process::Output;
@@ -105,3 +106,23 @@ impl Drop for TempDir {
         drop(std::fs::remove_dir_all(&self.0));
     }
 }
+
+/// A chat request for `model` whose prompt no log may show, with the fields of `more` on top.
+pub fn chat(model: &str, more: &Value) -> Value {
+    let mut body = json!({"model": model, "messages": [{"role": "user", "content": PROMPT}]});
+    for (name, value) in more.as_object().into_iter().flatten() {
+        body[name.as_str()] = value.clone();
+    }
+    body
+}
+
+/// An amount of dollars, as a JSON number or text, in nanodollars.
+#[track_caller]
+pub fn nanos(dollars: &Value) -> i64 {
+    let text = dollars.as_str().map_or_else(|| dollars.to_string(), str::to_owned);
+    let amount: f64 = text.parse().unwrap_or_else(|_| panic!("{text} is no amount"));
+    format!("{:.0}", amount * 1e9).parse().unwrap()
+}
+
+/// Nanodollars of one quota.
+pub const QUOTA: i64 = 2_000;
