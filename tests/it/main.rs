@@ -6,8 +6,18 @@
 mod harness;
 
 #[cfg(test)]
+mod allow_list;
+#[cfg(test)]
+mod auth;
+#[cfg(test)]
 mod first_start;
 #[cfg(test)]
 mod harness_works;
+#[cfg(test)]
+mod quota;
+#[cfg(test)]
+mod rates;
+#[cfg(test)]
+mod stream;
 #[cfg(test)]
 mod token_api;

@@ -117,7 +117,7 @@ fn scopes() {
 fn a_user_binds_its_tokens() {
     let mock = Mock::answering(0, 40);
     let gateway = Gateway::start(Settings::with(&mock));
-    let ann = user(&gateway, &json!({"name": "ann", "remain_quota": 100}));
+    let ann = user(&gateway, &json!({"name": "ann", "remain_quota": 90}));
     let tokens: Vec<_> =
         (0..2).map(|_| gateway.create(json!({"user_id": ann, "unlimited_quota": true}))).collect();
     let body = chat("m-out", &json!({"max_tokens": 40}));
@@ -125,7 +125,7 @@ fn a_user_binds_its_tokens() {
     gateway.chat(&tokens[1].key, &body).expect(200);
     gateway.chat(&tokens[0].key, &body).refuses(402, "insufficient_quota");
     let data = gateway.get(gateway.admin(), &format!("/v1/users/{ann}")).expect(200).json()["data"].clone();
-    assert_eq!((&data["used_quota"], &data["remain_quota"]), (&json!(80), &json!(20)));
+    assert_eq!((&data["used_quota"], &data["remain_quota"]), (&json!(80), &json!(10)));
     gateway.patch(&format!("/v1/users/{ann}"), &json!({"status": 2})).expect(200);
     gateway.chat(&tokens[0].key, &body).refuses(401, "token_disabled");
     assert_eq!(mock.count(), 2);
