@@ -6,9 +6,15 @@
 mod harness;
 
 #[cfg(test)]
+mod abuse;
+#[cfg(test)]
 mod allow_list;
 #[cfg(test)]
 mod auth;
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod disconnect;
 #[cfg(test)]
 mod first_start;
 #[cfg(test)]
@@ -21,3 +27,5 @@ mod rates;
 mod stream;
 #[cfg(test)]
 mod token_api;
+#[cfg(test)]
+mod upstream;

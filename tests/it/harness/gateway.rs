@@ -7,7 +7,6 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
-use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -149,9 +148,13 @@ impl Gateway {
         self.process().signal(signal);
     }
 
-    /// The exit code, when it ends by itself in time.
-    pub fn exit_code(&self, limit: Duration) -> Option<i32> {
-        self.process().wait(limit).and_then(|status| status.code())
+    /// Waits for it to end by itself, and asserts with which exit code.
+    #[track_caller]
+    pub fn ends_with(&mut self, code: i32) {
+        let process = self.process.take().expect("it runs");
+        let status = process.wait(2 * SOON);
+        let log = self.remember(process);
+        assert_eq!(status.and_then(|status| status.code()), Some(code), "{status:?}\n{}", tail(&log));
     }
 
     /// Whether its log shows `text` soon.
@@ -326,6 +329,21 @@ impl Gateway {
     pub fn ledger(&self, query: &str) -> Vec<Value> {
         let answer = self.get(&self.admin, &format!("/v1/ledger?page_size=100&{query}")).expect(200);
         answer.json()["data"]["items"].as_array().expect("items").clone()
+    }
+
+    /// All rows of a token, over all pages.
+    #[track_caller]
+    pub fn all_entries(&self, token: &Token) -> Vec<Value> {
+        let mut rows = Vec::new();
+        for page in 1.. {
+            let more = self.ledger(&format!("token_id={}&page={page}", token.id));
+            let is_last = more.len() < 100;
+            rows.extend(more);
+            if is_last {
+                break;
+            }
+        }
+        rows
     }
 
     /// The newest ledger row of a token, once it is there.

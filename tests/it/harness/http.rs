@@ -169,11 +169,19 @@ pub struct Connection {
 impl Connection {
     /// Connects; reads wait for at most [`SOON`].
     pub fn open(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).expect("the gateway accepts connections");
-        stream.set_nodelay(true).unwrap();
+        Self::try_open(address).expect("the gateway accepts connections")
+    }
+
+    /// As [`Connection::open`], for a peer that may be gone.
+    ///
+    /// # Errors
+    /// When nobody accepts.
+    pub fn try_open(address: SocketAddr) -> std::io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
         let connection = Self { stream, buffer: Vec::new() };
         connection.patience(SOON);
-        connection
+        Ok(connection)
     }
 
     /// How long reads and writes wait.
@@ -365,11 +373,6 @@ impl Exchange {
             }
             other => panic!("no event but {other:?}"),
         }
-    }
-
-    /// The first value of a header.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// Goes away in the middle, with a reset.
