@@ -12,9 +12,13 @@ mod allow_list;
 #[cfg(test)]
 mod auth;
 #[cfg(test)]
+mod config_cli;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod disconnect;
+#[cfg(test)]
+mod disk_full;
 #[cfg(test)]
 mod first_start;
 #[cfg(test)]
@@ -24,7 +28,13 @@ mod quota;
 #[cfg(test)]
 mod rates;
 #[cfg(test)]
+mod scale;
+#[cfg(test)]
+mod snapshots;
+#[cfg(test)]
 mod stream;
+#[cfg(test)]
+mod tidy;
 #[cfg(test)]
 mod token_api;
 #[cfg(test)]

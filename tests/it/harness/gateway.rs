@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Mutex;
 
@@ -167,11 +167,6 @@ impl Gateway {
         self.process().texts()
     }
 
-    /// Its process id.
-    pub fn pid(&self) -> i32 {
-        self.process().pid()
-    }
-
     fn process(&self) -> &Process {
         self.process.as_ref().expect("it runs")
     }
@@ -200,11 +195,6 @@ impl Gateway {
         self.file("data/tollgate.db")
     }
 
-    /// Its working directory.
-    pub fn directory(&self) -> &Path {
-        self.dir.path()
-    }
-
     /// The configuration's text.
     pub fn config(&self) -> String {
         self.settings.text()
@@ -213,6 +203,12 @@ impl Gateway {
     /// The admin's key.
     pub fn admin(&self) -> &str {
         &self.admin
+    }
+
+    /// Uses another key as the admin's.
+    pub fn adopt_admin(&mut self, key: &str) {
+        self.admin = key.to_owned();
+        self.learn(key);
     }
 
     /// From now on this secret may appear in no answer and no log.

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 pub use gateway::{Gateway, Token, printed_key};
 pub use http::{Connection, Exchange, Piece, Request, Response};
-pub use mock::{Gate, Mock};
+pub use mock::{Gate, Mock, Received};
 pub use process::Output;
 pub use reply::{Reply, delta, usage_event};
 pub use settings::Settings;
