@@ -51,7 +51,7 @@ fn ambiguous_framing() {
         ("Transfer-Encoding: chunked\r\n".to_owned(), "-5\r\nhello\r\n0\r\n\r\n"),
     ];
     for (headers, body) in cases {
-        let mut connection = raw(&gateway, &post(&token, &headers, body));
+        let connection = raw(&gateway, &post(&token, &headers, body));
         connection.patience(Duration::from_secs(5));
         let answer = connection.answer().ok().map(|exchange| exchange.status);
         assert!(answer.is_none_or(|status| (400..500).contains(&status)), "{headers:?}: {answer:?}");
@@ -225,7 +225,7 @@ fn methods() {
             "{method} {ROUTE} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nConnection: close\r\nX-Echo: echo-me\r\n\r\n",
             token.key
         );
-        let mut connection = raw(&gateway, bytes.as_bytes());
+        let connection = raw(&gateway, bytes.as_bytes());
         connection.patience(Duration::from_secs(5));
         let Ok(exchange) = connection.answer() else { continue };
         assert!([400, 404, 405, 501].contains(&exchange.status), "{method}: {}", exchange.status);

@@ -203,10 +203,13 @@ fn missing_side_files() {
     assert_eq!(gateway.number(token.id, "remain_quota"), 5);
 }
 
+/// Something done to the bytes of a database.
+type Damage = fn(&mut Vec<u8>);
+
 /// CR-07, OP-09, OP-07: a damaged, newer or impossible database is refused and left as it is.
 #[test]
 fn a_damaged_database_is_refused() {
-    let damage: [(&str, fn(&mut Vec<u8>)); 4] = [
+    let damage: [(&str, Damage); 4] = [
         ("half of it", |bytes| bytes.truncate(bytes.len() / 2)),
         ("no header", |bytes| bytes[..100].fill(0x5a)),
         ("another program's text", |bytes| *bytes = b"hello, this is not a database at all".repeat(100)),

@@ -394,7 +394,6 @@ impl Gateway {
 }
 
 impl Drop for Gateway {
-    #[expect(clippy::print_stderr, reason = "libtest shows this beside the failure")]
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("{}", self.dump());
