@@ -103,7 +103,7 @@ fn refused_by_key(gateway: &Gateway, text: &mut String) {
     record(text, "two credentials", &gateway.send(&two));
     let cases = [
         ("disabled", json!({})),
-        ("expired", json!({"expired_time": now() + 1})),
+        ("expired", json!({"expired_time": now() + 2})),
         ("address", json!({"allow_ips": "10.0.0.1"})),
         ("scope", json!({"scopes": ["manage"]})),
     ];

@@ -7,58 +7,77 @@ use serde_json::{Value, json};
 use crate::harness::{COMPLETION, Gateway, Mock, Reply, Request, Response, Settings, Token};
 use crate::harness::{chat, delta, nanos, usage_event};
 
-/// A mock with one reply, a gateway in front of it, and a token with room.
-fn facing(reply: Reply, more: &str) -> (Mock, Gateway, Token) {
-    let mock = Mock::start(move |_| reply.clone());
-    let channel = format!("models = [\"m-*\"]\n{more}");
-    let settings = Settings::demo().channel("mock", &mock, &channel).price("m-*", "2", "2");
-    let gateway = Gateway::start(settings.set("server", "max_response_bytes", "100000"));
-    let token = gateway.create(json!({"remain_quota": 1_000_000}));
-    (mock, gateway, token)
+/// Providers that give one reply each, all behind one gateway: the model `m-<number>` gets the reply of that number.
+struct Facing {
+    mock: Mock,
+    gateway: Gateway,
 }
 
-fn ask(gateway: &Gateway, token: &Token, is_stream: &Value) -> Response {
-    gateway.chat(&token.key, &chat("m-ok", &json!({"max_tokens": 500, "stream": is_stream})))
+impl Facing {
+    fn new(replies: Vec<Reply>, more: &str) -> Self {
+        let mock = Mock::start(move |request| {
+            let model = request.json()["model"].as_str().expect("a model").to_owned();
+            replies[model[2..].parse::<usize>().expect("a number")].clone()
+        });
+        let channel = format!("models = [\"m-*\"]\n{more}");
+        let settings = Settings::demo().channel("mock", &mock, &channel).price("m-*", "2", "2");
+        let gateway = Gateway::start(settings.set("server", "max_response_bytes", "100000"));
+        Self { mock, gateway }
+    }
+
+    fn token(&self) -> Token {
+        self.gateway.create(json!({"remain_quota": 1_000_000}))
+    }
+
+    /// Asks for reply `number`, with `stream` as it is.
+    fn ask(&self, token: &Token, number: usize, stream: &Value) -> Response {
+        let body = chat(&format!("m-{number}"), &json!({"max_tokens": 500, "stream": stream}));
+        self.gateway.chat(&token.key, &body)
+    }
 }
 
-/// The outcome of the one request of a token, and what it was charged in quota.
+/// The outcome of a token's newest request, and what the token has used in all, in quota.
 fn outcome(gateway: &Gateway, token: &Token) -> (String, i64) {
     let row = gateway.last_entry(token);
     assert!(nanos(&row["charged_usd"]) <= nanos(&row["held_usd"]), "{row}");
     (row["outcome"].as_str().unwrap().to_owned(), gateway.used(token))
 }
 
-/// UF-04: statuses of the provider, plain and streamed: mapped, free of charge.
+/// UF-04: statuses of the provider and their codes, and the status the client gets.
+const STATUSES: &[(u16, &str, u16)] = &[
+    (400, "bad", 400),
+    (404, "nope", 404),
+    (409, "x", 409),
+    (413, "x", 413),
+    (422, "x", 422),
+    (429, "rate", 429),
+    (429, "insufficient_quota", 502),
+    (401, "k", 502),
+    (402, "k", 502),
+    (403, "k", 502),
+    (407, "k", 502),
+    (500, "x", 502),
+    (503, "x", 502),
+    (529, "x", 502),
+    (300, "x", 502),
+    (599, "x", 502),
+];
+
 #[test]
 fn provider_statuses() {
-    for (status, code, expected) in [
-        (400, "bad", 400),
-        (404, "nope", 404),
-        (409, "x", 409),
-        (413, "x", 413),
-        (422, "x", 422),
-        (429, "rate", 429),
-        (429, "insufficient_quota", 502),
-        (401, "k", 502),
-        (402, "k", 502),
-        (403, "k", 502),
-        (407, "k", 502),
-        (500, "x", 502),
-        (503, "x", 502),
-        (529, "x", 502),
-        (300, "x", 502),
-        (599, "x", 502),
-    ] {
-        let (mock, gateway, token) = facing(Reply::error(status, code), "");
-        for is_stream in [json!(false), json!(true)] {
-            let answer = ask(&gateway, &token, &is_stream);
-            assert_eq!(answer.status, expected, "{status} {code}: {}", answer.text());
-            let kind = if expected == 502 { "upstream_error" } else { code };
-            assert_eq!(answer.code(), kind, "{}", answer.text());
+    let replies = STATUSES.iter().map(|(status, code, _)| Reply::error(*status, code)).collect();
+    let facing = Facing::new(replies, "");
+    for (number, (status, code, expected)) in STATUSES.iter().enumerate() {
+        let token = facing.token();
+        for stream in [json!(false), json!(true)] {
+            let answer = facing.ask(&token, number, &stream);
+            assert_eq!(answer.status, *expected, "{status} {code}: {}", answer.text());
+            let told = if *expected == 502 { "upstream_error" } else { code };
+            assert_eq!(answer.code(), told, "{}", answer.text());
             assert!(answer.header("x-request-id").is_some());
         }
-        assert_eq!(outcome(&gateway, &token), ("void".to_owned(), 0), "{status}");
-        assert_eq!(mock.count(), 2, "{status}: no silent repeat");
+        assert_eq!(outcome(&facing.gateway, &token), ("void".to_owned(), 0), "{status}");
+        assert_eq!(facing.mock.count(), 2 * (number + 1), "{status}: no silent repeat");
     }
 }
 
@@ -105,9 +124,10 @@ fn bad_tls() {
 fn no_answer() {
     let hang = Reply::default().hang();
     for (limit, is_stream) in [("total = 1", json!(false)), ("first_byte = 1", json!(true))] {
-        let (_mock, gateway, token) = facing(hang.clone(), &format!("timeouts = {{ {limit} }}"));
-        ask(&gateway, &token, &is_stream).refuses(504, "upstream_timeout");
-        let (outcome, used) = outcome(&gateway, &token);
+        let facing = Facing::new(vec![hang.clone()], &format!("timeouts = {{ {limit} }}"));
+        let token = facing.token();
+        facing.ask(&token, 0, &is_stream).refuses(504, "upstream_timeout");
+        let (outcome, used) = outcome(&facing.gateway, &token);
         assert_eq!(outcome, "upstream_unknown");
         assert!(used > 0 && used < 500, "{used}");
     }
@@ -117,15 +137,16 @@ fn no_answer() {
 #[test]
 fn redirects_are_not_followed() {
     let thief = Mock::answering(1, 1);
-    for status in [301, 302, 303, 307, 308] {
-        let location = thief.base_url();
-        let head = format!(
-            "HTTP/1.1 {status} Moved\r\nLocation: {location}/chat/completions\r\nContent-Length: 0\r\n\r\n"
-        );
-        let (_mock, gateway, token) = facing(Reply::raw(head), "");
-        let answer = ask(&gateway, &token, &json!(false)).refuses(502, "upstream_error");
+    let redirect = |status: &u16| {
+        let location = format!("{}/chat/completions", thief.base_url());
+        Reply::raw(format!("HTTP/1.1 {status} Moved\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"))
+    };
+    let facing = Facing::new([301, 302, 303, 307, 308].iter().map(redirect).collect(), "");
+    for number in 0..5 {
+        let token = facing.token();
+        let answer = facing.ask(&token, number, &json!(false)).refuses(502, "upstream_error");
         assert_eq!(answer.header("location"), None);
-        assert_eq!(outcome(&gateway, &token), ("void".to_owned(), 0));
+        assert_eq!(outcome(&facing.gateway, &token), ("void".to_owned(), 0));
     }
     assert_eq!(thief.count(), 0);
 }
@@ -133,17 +154,19 @@ fn redirects_are_not_followed() {
 /// A 200 that is none: free before any output.
 #[test]
 fn answers_that_are_none() {
-    for reply in [
+    let replies = vec![
         Reply::json(200, &json!({"error": {"message": "no", "code": 500}})),
         Reply::body(200, "text/html", "<html>login</html>"),
         Reply::body(200, "application/json", "<!doctype html>"),
         Reply::body(200, "application/json", ""),
-    ] {
-        let (_mock, gateway, token) = facing(reply.clone(), "");
-        for is_stream in [json!(false), json!(true)] {
-            ask(&gateway, &token, &is_stream).refuses(502, "upstream_error");
+    ];
+    let facing = Facing::new(replies.clone(), "");
+    for (number, reply) in replies.iter().enumerate() {
+        let token = facing.token();
+        for stream in [json!(false), json!(true)] {
+            facing.ask(&token, number, &stream).refuses(502, "upstream_error");
         }
-        assert_eq!(outcome(&gateway, &token), ("void".to_owned(), 0), "{reply:?}");
+        assert_eq!(outcome(&facing.gateway, &token), ("void".to_owned(), 0), "{reply:?}");
     }
 }
 
@@ -151,27 +174,29 @@ fn answers_that_are_none() {
 #[test]
 fn answers_that_are_broken() {
     let large = json!({"choices": [{"message": {"content": "x".repeat(200_000)}}]}).to_string();
-    let gzip = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\n\x1f\u{8}xx";
-    for reply in [
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
+    let replies = vec![
         Reply::body(200, "application/json", "null"),
         Reply::body(200, "application/json", "[]"),
         Reply::body(200, "application/json", "{}"),
         Reply::body(200, "application/json", "{\"choices\":[{\"mess"),
         Reply::body(200, "application/json", [0xff, 0xfe, 0x00]),
-        Reply::raw("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"choices\":").close(),
-        Reply::raw("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"cho\r\n").close(),
-        Reply::raw("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n").close(),
+        Reply::raw(format!("{head}Content-Length: 100\r\n\r\n{{\"choices\":")).close(),
+        Reply::raw(format!("{head}Transfer-Encoding: chunked\r\n\r\n5\r\n{{\"cho\r\n")).close(),
+        Reply::raw(format!("{head}Transfer-Encoding: chunked\r\n\r\nzz\r\n")).close(),
         Reply::body(200, "application/json", large),
-        Reply::raw(gzip),
+        Reply::raw(format!("{head}Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\n\x1f\u{8}xx")),
         Reply::default().close(),
         Reply::raw("garbage\r\n\r\n").close(),
-    ] {
-        let (mock, gateway, token) = facing(reply.clone(), "");
-        ask(&gateway, &token, &json!(false)).refuses(502, "upstream_error");
-        let (outcome, used) = outcome(&gateway, &token);
-        assert_ne!(outcome, "ok", "{reply:?}");
-        assert!(used > 0 && used < 600, "{reply:?}: {outcome} {used}");
-        assert_eq!(mock.count(), 1, "{reply:?}: a request that was sent is not repeated");
+    ];
+    let facing = Facing::new(replies.clone(), "");
+    for (number, reply) in replies.iter().enumerate() {
+        let token = facing.token();
+        facing.ask(&token, number, &json!(false)).refuses(502, "upstream_error");
+        let (outcome, used) = outcome(&facing.gateway, &token);
+        assert_ne!(outcome, "ok", "{number}");
+        assert!(used > 0 && used < 600, "{reply:.200?}: {outcome} {used}");
+        assert_eq!(facing.mock.count(), number + 1, "{number}: a request that was sent is not repeated");
     }
 }
 
@@ -179,44 +204,47 @@ fn answers_that_are_broken() {
 #[test]
 fn usage_in_an_error_object_counts() {
     let body = json!({"error": {"message": "late"}, "usage": {"prompt_tokens": 40, "completion_tokens": 2}});
-    let (_mock, gateway, token) = facing(Reply::json(200, &body), "");
-    ask(&gateway, &token, &json!(false)).refuses(502, "upstream_error");
-    assert_eq!(outcome(&gateway, &token).1, 42);
+    let facing = Facing::new(vec![Reply::json(200, &body)], "");
+    let token = facing.token();
+    facing.ask(&token, 0, &json!(false)).refuses(502, "upstream_error");
+    assert_eq!(outcome(&facing.gateway, &token).1, 42);
 }
 
 /// UF-09: interim and empty answers.
 #[test]
 fn odd_statuses() {
-    let good = Reply::completion(3, 4);
-    let hints = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n";
-    let mut early = Reply::raw(hints);
-    early.steps.extend(good.steps.clone());
-    let (_mock, gateway, token) = facing(early, "");
+    let mut early = Reply::raw("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n");
+    early.steps.extend(Reply::completion(3, 4).steps);
+    let odd = [
+        "204 No Content\r\n\r\n",
+        "304 Not Modified\r\n\r\n",
+        "205 Reset\r\nContent-Length: 0\r\n\r\n",
+        "101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nhello",
+    ];
+    let replies = odd.iter().map(|head| Reply::raw(format!("HTTP/1.1 {head}")).close());
+    let facing = Facing::new(std::iter::once(early).chain(replies).collect(), "");
+    let token = facing.token();
     for _ in 0..3 {
-        let answer = ask(&gateway, &token, &json!(false)).expect(200);
+        let answer = facing.ask(&token, 0, &json!(false)).expect(200);
         assert_eq!(answer.json()["usage"]["total_tokens"], 7, "each client gets its own answer");
     }
-    assert_eq!(gateway.settled(&token), 21);
-    for head in
-        ["204 No Content\r\n\r\n", "304 Not Modified\r\n\r\n", "205 Reset\r\nContent-Length: 0\r\n\r\n"]
-    {
-        let (_mock, gateway, token) = facing(Reply::raw(format!("HTTP/1.1 {head}")).close(), "");
-        assert_eq!(ask(&gateway, &token, &json!(false)).status, 502, "{head}");
+    assert_eq!(facing.gateway.settled(&token), 21);
+    for (number, head) in odd.iter().enumerate() {
+        assert_eq!(facing.ask(&token, number + 1, &json!(false)).status, 502, "{head}");
     }
-    let switch = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nhello";
-    let (_mock, gateway, token) = facing(Reply::raw(switch).close(), "");
-    assert_eq!(ask(&gateway, &token, &json!(false)).status, 502);
+    facing.ask(&token, 0, &json!(false)).expect(200);
 }
 
 /// UF-10: a kept connection that the provider closed is no client's trouble.
 #[test]
 fn closed_keep_alive_connections() {
-    let (mock, gateway, token) = facing(Reply::completion(1, 1).close(), "");
+    let facing = Facing::new(vec![Reply::completion(1, 1).close()], "");
+    let token = facing.token();
     for _ in 0..50 {
-        ask(&gateway, &token, &json!(false)).expect(200);
-        gateway.used(&token);
+        facing.ask(&token, 0, &json!(false)).expect(200);
+        facing.gateway.used(&token);
     }
-    assert_eq!((mock.count(), gateway.settled(&token)), (50, 100));
+    assert_eq!((facing.mock.count(), facing.gateway.settled(&token)), (50, 100));
 }
 
 /// A body that ends with its connection is whole.
@@ -225,9 +253,10 @@ fn bodies_without_a_length() {
     let body = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n";
     let whole = json!({"object": "chat.completion", "choices": [{"index": 0, "message": {"role": "assistant", "content": COMPLETION}}],
         "usage": {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}});
-    let (_mock, gateway, token) = facing(Reply::raw(body).write(whole.to_string()).close(), "");
-    assert_eq!(ask(&gateway, &token, &json!(false)).expect(200).json(), whole);
-    assert_eq!(gateway.settled(&token), 7);
+    let facing = Facing::new(vec![Reply::raw(body).write(whole.to_string()).close()], "");
+    let token = facing.token();
+    assert_eq!(facing.ask(&token, 0, &json!(false)).expect(200).json(), whole);
+    assert_eq!(facing.gateway.settled(&token), 7);
 }
 
 /// UF-11: an error text that echoes the provider's key, and is endless.
