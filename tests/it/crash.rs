@@ -146,6 +146,24 @@ fn holds_left_over() {
     }
 }
 
+/// CR-04: killed again and again while it recovers, each hold is recovered once.
+#[test]
+fn kill_during_recovery() {
+    let mock = Mock::start(|_| Reply::default().hang());
+    let mut gateway = Gateway::start(Settings::with(&mock));
+    let token = gateway.create(json!({"remain_quota": 100_000}));
+    let body = chat("m-out", &json!({"max_tokens": 16}));
+    let request = Request::post("/v1/chat/completions", &body).bearer(&token.key).bytes();
+    let mut clients: Vec<_> = (0..40).map(|_| gateway.connect()).collect();
+    clients.iter_mut().for_each(|client| client.send(&request));
+    mock.wait_for(40);
+    gateway.kill();
+    (1..=10).for_each(|step| gateway.stumble(Duration::from_millis(8 * step)));
+    gateway.restart();
+    assert_eq!((gateway.held(&token), gateway.used(&token)), (0, 40 * 16));
+    assert_eq!(gateway.ledger(&format!("token_id={}&outcome=recovered", token.id)).len(), 40);
+}
+
 /// CR-03, QL-13: a kill while idle changes nothing.
 #[test]
 fn kill_while_idle() {

@@ -22,9 +22,13 @@ mod disk_full;
 #[cfg(test)]
 mod first_start;
 #[cfg(test)]
+mod groups;
+#[cfg(test)]
 mod harness_works;
 #[cfg(test)]
 mod quota;
+#[cfg(test)]
+mod races;
 #[cfg(test)]
 mod rates;
 #[cfg(test)]

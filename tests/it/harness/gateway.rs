@@ -7,6 +7,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -131,6 +132,14 @@ impl Gateway {
         process.signal(Signal::KILL);
         assert_eq!(process.wait(SOON).expect("SIGKILL ends it").signal(), Some(9));
         self.remember(process);
+    }
+
+    /// Starts it and kills it after a moment, wherever it then is.
+    pub fn stumble(&self, after: Duration) {
+        let process = self.launch(&[]);
+        process.wait(after);
+        process.signal(Signal::KILL);
+        assert!(process.wait(SOON).is_some(), "SIGKILL ends it");
     }
 
     /// Asks it to stop, and asserts that it does with exit code 0.
