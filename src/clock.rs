@@ -1,11 +1,12 @@
-//! The only reader of time. Owns [`Clock`] and [`Timestamp`]; knows nothing of calendars (see
-//! `ledger::windows`) or of timeouts (those use the runtime's monotonic clock).
+//! The only reader of time. Owns [`Clock`], [`Timestamp`] (wall time) and [`Moment`] (time that only goes forward);
+//! knows nothing of calendars (see `ledger::windows`) or of timeouts (those use the runtime's own clock).
 
 #[cfg(test)]
 use std::sync::Arc;
+use std::sync::OnceLock;
 #[cfg(test)]
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// A moment of wall time, in milliseconds since the Unix epoch.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,6 +31,18 @@ impl Timestamp {
     /// Whole seconds since the epoch, rounded down.
     pub const fn secs(self) -> i64 {
         self.0.div_euclid(1000)
+    }
+}
+
+/// A moment of time that never steps back, in milliseconds since some start of its own: for rates and durations.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(i64);
+
+impl Moment {
+    /// Milliseconds from `earlier` to here, at least 0.
+    pub const fn millis_since(self, earlier: Self) -> i64 {
+        let millis = self.0.saturating_sub(earlier.0);
+        if millis < 0 { 0 } else { millis }
     }
 }
 
@@ -66,6 +79,21 @@ impl Clock {
             Self::Manual(millis) => Timestamp(millis.load(Ordering::SeqCst)),
         }
     }
+
+    /// A moment that is never before an earlier one, whatever the wall clock does.
+    pub fn moment(&self) -> Moment {
+        match self {
+            Self::System => system_moment(),
+            #[cfg(test)]
+            Self::Manual(millis) => Moment(millis.load(Ordering::SeqCst)),
+        }
+    }
+}
+
+fn system_moment() -> Moment {
+    static START: OnceLock<Instant> = OnceLock::new();
+    let elapsed = START.get_or_init(Instant::now).elapsed();
+    Moment(i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX))
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the room that reads the clock")]

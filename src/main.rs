@@ -9,7 +9,21 @@ mod usage;
 
 mod catalogue;
 mod tokens;
+mod wire;
+
+mod ledger;
+mod limits;
+
+mod admission;
+mod telemetry;
 
 mod channels;
+
+mod directory;
+
+mod relay;
+mod store;
+
+mod config;
 
 fn main() {}

@@ -1,0 +1,242 @@
+//! Hand-computed figures, and the three properties that holds must have.
+
+use super::*;
+use crate::catalogue::row::PriceRow;
+
+fn terms_at(text: &str, multiplier: &str) -> Terms {
+    let row = PriceRow::parse(&format!("model = \"m\"\n{text}").parse().unwrap()).unwrap();
+    Terms::new(Arc::new(PriceEntry::from_row(&row).unwrap()), Multiplier::parse(multiplier).unwrap())
+}
+
+fn terms(text: &str) -> Terms {
+    terms_at(text, "1")
+}
+
+fn count(n: i64) -> TokenCount {
+    TokenCount::parse(n).unwrap()
+}
+
+fn usage(input: i64, output: i64) -> Usage {
+    Usage { input: count(input), output: count(output), ..Usage::default() }
+}
+
+const FULL: &str = "input = 2.5\ncached_input = 0.25\ncache_write = 3.125\noutput = 15\nreasoning = 16
+    audio_input = 40\naudio_output = 80\nimage_input = 5\nimage_output = 30
+    long_context = { above = 1000, input = 5, cached_input = 0.5, output = 22.5 }
+    tiers = { priority = { input = 4, output = 24 }, flex = { input = 1.25, output = 7.5 } }
+    per_request = 0.001\nper_tool_call = 0.01\nmax_input_tokens = 5000\nimage_tokens = 300";
+
+#[test]
+fn charges_by_hand() {
+    let nanos = |terms: &Terms, usage: &Usage, tier| terms.charge(usage, tier).unwrap().nanos();
+    // 7 × 500 n$ + 11 × 1 500 n$
+    let demo = terms("input = 0.5\noutput = 1.5");
+    assert_eq!(nanos(&demo, &usage(7, 11), None), 20_000);
+    // 1 × 37.5 n$, rounded up once: not per kind.
+    let small = terms("input = 0.0375\noutput = 0.0375");
+    assert_eq!(nanos(&small, &usage(1, 0), None), 38);
+    assert_eq!(nanos(&small, &usage(1, 1), None), 75);
+    // × 1.1 = 41.25 and 82.5
+    let dearer = terms_at("input = 0.0375\noutput = 0.0375", "1.1");
+    assert_eq!(nanos(&dearer, &usage(1, 0), None), 42);
+    assert_eq!(nanos(&dearer, &usage(1, 1), None), 83);
+    assert_eq!(nanos(&terms("input = 0.000000001\noutput = 0"), &usage(1, 0), None), 1);
+    let full = terms(FULL);
+    // 1 000 000 + 1 000 × 2 500 + 10 × 15 000
+    assert_eq!(nanos(&full, &usage(1_000, 10), None), 3_650_000);
+    // one more token of input and everything is long: 1 000 000 + 1 001 × 5 000 + 10 × 22 500
+    assert_eq!(nanos(&full, &usage(1_001, 10), None), 6_230_000);
+    assert_eq!(nanos(&full, &usage(100, 10), Some(Tier::Priority)), 1_640_000);
+    assert_eq!(nanos(&full, &usage(100, 10), Some(Tier::Flex)), 1_200_000);
+    assert_eq!(nanos(&full, &usage(100, 10), Some(Tier::Default)), 1_400_000);
+    let calls =
+        Usage { tool_calls: count(2), cached_input: count(10), reasoning: count(1), ..Usage::default() };
+    assert_eq!(nanos(&full, &calls, None), 1_000_000 + 20_000_000 + 2_500 + 16_000);
+    assert_eq!(nanos(&full, &Usage::default(), None), 1_000_000);
+    assert_eq!(nanos(&Terms::free(), &usage(1_000, 1_000), None), 0);
+    assert_eq!(nanos(&terms_at(FULL, "0"), &usage(1_000, 1_000), None), 0);
+}
+
+#[test]
+fn holds_by_hand() {
+    let hold = |terms: &Terms, bound: &Bound, cap| terms.hold(bound, cap).unwrap().nanos();
+    let text = Bound { text_tokens: 100, choices: 1, tier: TierAsk::Default, ..Bound::default() };
+    let full = terms(FULL);
+    // cache writes (3.125) are dearer than input; image output (30) is the dearest without speech
+    assert_eq!(hold(&full, &text, 10), 1_000_000 + 312_500 + 300_000);
+    assert_eq!(hold(&full, &Bound { choices: 3, ..text }, 10), 1_000_000 + 312_500 + 900_000);
+    assert_eq!(hold(&full, &Bound { choices: 0, ..text }, 10), 1_000_000 + 312_500 + 300_000);
+    assert_eq!(hold(&full, &Bound { speech: Speech::Spoken, ..text }, 10), 1_000_000 + 312_500 + 800_000);
+    assert_eq!(hold(&full, &Bound { predicted_tokens: 4, ..text }, 10), 1_000_000 + 312_500 + 420_000);
+    assert_eq!(hold(&full, &Bound { tool_calls: 10, ..text }, 0), 1_000_000 + 312_500 + 100_000_000);
+    assert_eq!(hold(&full, &Bound { images: 1, ..text }, 0), 1_000_000 + 312_500 + 300 * 5_000);
+    assert_eq!(hold(&full, &Bound { audio_tokens: 7, ..text }, 0), 1_000_000 + 312_500 + 280_000);
+    // priority input is 4
+    assert_eq!(hold(&full, &Bound { tier: TierAsk::Auto, ..text }, 0), 1_000_000 + 400_000);
+    // unseen: 5 000 tokens at the dearest of all, audio
+    assert_eq!(hold(&full, &Bound { unseen_input: UnseenInput::Some, ..text }, 0), 1_000_000 + 200_000_000);
+    let unseen = Bound { unseen_input: UnseenInput::Some, ..text };
+    assert_eq!(hold(&terms("input = 1\noutput = 1"), &unseen, 0), UNKNOWN * 1_000);
+    assert_eq!(Terms::free().hold(&text, Terms::MAX_CAP), Ok(Money::ZERO));
+}
+
+const UNKNOWN: i64 = crate::catalogue::UNKNOWN_MAX_INPUT;
+
+#[test]
+fn what_is_no_amount_is_a_fault() {
+    let dear = terms_at("input = 1000000\noutput = 1000000", "1000000");
+    assert_eq!(dear.charge(&usage(TokenCount::MAX.get(), TokenCount::MAX.get()), None), Err(MoneyFault));
+    let bound = Bound { text_tokens: i64::MAX, choices: 128, ..Bound::default() };
+    assert_eq!(dear.hold(&bound, Terms::MAX_CAP), Err(MoneyFault));
+    assert_eq!(dear.affordable(&bound, Money::MAX), None);
+    let small = Bound { text_tokens: 1, ..Bound::default() };
+    for negative in [Bound { text_tokens: -1, ..small }, Bound { images: -1, ..small }] {
+        assert_eq!(dear.hold(&negative, 0), Err(MoneyFault));
+    }
+    assert_eq!(dear.hold(&small, -1), Err(MoneyFault));
+}
+
+#[test]
+fn floors() {
+    assert_eq!(Terms::floor_tokens(0, 0), TokenCount::ZERO);
+    assert_eq!(Terms::floor_tokens(5, 2).get(), 10);
+    assert_eq!(Terms::floor_tokens(i64::MAX, i64::MAX), TokenCount::MAX);
+    assert_eq!(terms("input = 0.5\noutput = 1.5").floor(5, 2), Money::from_nanos(5_000));
+    assert_eq!(Terms::free().floor(5, 2), Money::ZERO);
+    assert!(Terms::free().input_is_free() && terms("input = 0\noutput = 1").input_is_free());
+    assert!(!terms("input = 0\noutput = 1\naudio_input = 1").input_is_free());
+}
+
+/// A small generator (SplitMix64), so that a failure can be repeated.
+struct Dice(u64);
+
+impl Dice {
+    fn upto(&mut self, most: i64) -> i64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        let span = u64::try_from(most).unwrap().checked_add(1).unwrap();
+        i64::try_from((z ^ (z >> 31)).checked_rem(span).unwrap()).unwrap()
+    }
+
+    fn bound(&mut self) -> Bound {
+        Bound {
+            text_tokens: self.upto(3_000),
+            images: self.upto(3),
+            audio_tokens: self.upto(500),
+            unseen_input: if self.upto(3) == 0 { UnseenInput::Some } else { UnseenInput::None },
+            predicted_tokens: self.upto(100),
+            tool_calls: self.upto(3),
+            choices: self.upto(4),
+            speech: if self.upto(1) == 0 { Speech::Spoken } else { Speech::Silent },
+            tier: [TierAsk::Default, TierAsk::Auto, TierAsk::Priority, TierAsk::Flex]
+                [usize::try_from(self.upto(3)).unwrap()],
+        }
+    }
+
+    /// Splits `total` at random over `N` kinds.
+    fn split<const N: usize>(&mut self, total: i64) -> [TokenCount; N] {
+        let mut left = total;
+        std::array::from_fn(|_| {
+            let part = self.upto(left);
+            left = left.saturating_sub(part);
+            count(part)
+        })
+    }
+
+    /// A usage that `bound` and `cap` allow.
+    fn usage(&mut self, bound: &Bound, cap: i64) -> Usage {
+        let [audio_input, audio_as_text] = self.split(bound.audio_tokens);
+        let [image_input, images_as_text] = self.split(bound.images.saturating_mul(300));
+        let text = bound.text_tokens.saturating_add(audio_as_text.plus(images_as_text).get());
+        let [input, cached_input, cache_write, cache_write_1h] = self.split(text);
+        let most = cap.saturating_add(bound.predicted_tokens).saturating_mul(bound.choices.max(1));
+        let [output, reasoning, image_output, audio] = self.split(most);
+        let audio_output = if bound.speech == Speech::Spoken { audio } else { TokenCount::ZERO };
+        let [tool_calls] = self.split(bound.tool_calls);
+        Usage {
+            input,
+            cached_input,
+            cache_write,
+            cache_write_1h,
+            output,
+            reasoning,
+            audio_input,
+            audio_output,
+            image_input,
+            image_output,
+            tool_calls,
+        }
+    }
+}
+
+#[test]
+fn no_charge_within_the_bound_exceeds_its_hold() {
+    let mut dice = Dice(1);
+    for round in 0..20_000 {
+        let terms = terms_cached(round);
+        let bound = dice.bound();
+        let cap = dice.upto(2_000);
+        let usage = dice.usage(&bound, cap);
+        let hold = terms.hold(&bound, cap).unwrap();
+        let tiers: &[Option<Tier>] = match bound.tier {
+            TierAsk::Default => &[None, Some(Tier::Default)],
+            TierAsk::Auto => &[None, Some(Tier::Priority), Some(Tier::Flex)],
+            TierAsk::Priority => &[None, Some(Tier::Priority)],
+            TierAsk::Flex => &[None, Some(Tier::Flex)],
+        };
+        for tier in tiers {
+            let charge = terms.charge(&usage, *tier).unwrap();
+            assert!(charge <= hold, "{charge} > {hold}: {bound:?} {cap} {usage:?} {tier:?}");
+        }
+    }
+}
+
+#[test]
+fn the_affordable_cap_fits_and_one_more_does_not() {
+    let mut dice = Dice(2);
+    for round in 0..20_000 {
+        let terms = terms_cached(round);
+        let bound = dice.bound();
+        let room = Money::from_nanos(dice.upto(400_000_000));
+        match terms.affordable(&bound, room) {
+            None => assert!(terms.hold(&bound, 0).unwrap() > room, "{bound:?} {room}"),
+            Some(cap) => {
+                assert!(terms.hold(&bound, cap).unwrap() <= room, "{bound:?} {room} {cap}");
+                let more = cap.checked_add(1).unwrap();
+                assert!(
+                    more > Terms::MAX_CAP || terms.hold(&bound, more).unwrap() > room,
+                    "{bound:?} {room}"
+                );
+            }
+        }
+    }
+    let free_output = terms("input = 1\noutput = 0");
+    let bound = Bound { text_tokens: 10, ..Bound::default() };
+    assert_eq!(free_output.affordable(&bound, Money::from_nanos(10_000)), Some(Terms::MAX_CAP));
+    assert_eq!(free_output.affordable(&bound, Money::from_nanos(9_999)), None);
+    assert_eq!(free_output.affordable(&bound, Money::from_nanos(-1)), None);
+    assert_eq!(terms_at(FULL, "0").affordable(&bound, Money::ZERO), Some(Terms::MAX_CAP));
+    assert_eq!(Terms::free().affordable(&bound, Money::ZERO), Some(Terms::MAX_CAP));
+}
+
+fn terms_cached(round: i64) -> Terms {
+    thread_local! {
+        static ALL: [Terms; 3] =
+            [terms_at(FULL, "1"), terms_at(FULL, "0.333333333"), terms_at("input = 0.0375\noutput = 0.6", "1.7")
+                .with_small_images()];
+    }
+    let index = usize::try_from(round.checked_rem(3).unwrap()).unwrap();
+    ALL.with(|all| all[index].clone())
+}
+
+impl Terms {
+    /// The generator's images count 300 tokens.
+    fn with_small_images(mut self) -> Self {
+        if let Some(entry) = &mut self.entry {
+            Arc::make_mut(entry).image_tokens = 300;
+        }
+        self
+    }
+}

@@ -1,0 +1,102 @@
+//! Which entry prices a model; and the shipped file.
+
+use super::*;
+use crate::money::Money;
+use crate::usage::{TokenCount, Usage};
+
+fn row(text: &str) -> PriceRow {
+    PriceRow::parse(&text.parse().unwrap()).unwrap()
+}
+
+/// The price of a million plain input tokens, in whole dollars.
+fn dollars(catalogue: &Catalogue, provider: Provider, model: &str) -> Option<i64> {
+    let terms = Terms::new(catalogue.entry(provider, model)?, Multiplier::ONE);
+    let usage = Usage { input: TokenCount::clamped(1_000_000), ..Usage::default() };
+    Some(terms.charge(&usage, None).unwrap().nanos() / Money::DOLLAR.nanos())
+}
+
+#[test]
+fn the_longest_match_and_the_operator_win() {
+    let shipped = r#"
+        [[prices]]
+        model = "gpt-5"
+        provider = "openai"
+        input = 1
+        output = 1
+        [[prices]]
+        model = "gpt-*"
+        input = 2
+        output = 2
+        [[prices]]
+        model = "gpt-5-*"
+        input = 3
+        output = 3
+        [[prices]]
+        model = "other"
+        input = 4
+        output = 4
+        [[prices]]
+        model = "painter"
+        per_image = 1
+    "#;
+    let plain = Catalogue::parse(shipped, Vec::new()).unwrap();
+    for (model, want) in
+        [("gpt-5", Some(1)), ("gpt-5-x", Some(3)), ("gpt-4", Some(2)), ("gpt", None), ("painter", None)]
+    {
+        assert_eq!(dollars(&plain, Provider::OpenAi, model), want, "{model}");
+    }
+    assert_eq!(dollars(&plain, Provider::Gemini, "gpt-5"), Some(2), "the exact one is another provider's");
+    assert_eq!(plain.models(Provider::OpenAi).collect::<Vec<_>>(), ["gpt-5", "other"]);
+    assert!(plain.offers(Provider::OpenAi, "gpt-5") && !plain.offers(Provider::OpenAi, "other"));
+
+    let operator = vec![
+        row("model = \"gpt-5\"\ninput = 7\noutput = 7"),
+        row("model = \"other\"\nprovider = \"openai\"\ninput = 8\noutput = 8"),
+        row("model = \"mine\"\ninput = 9\noutput = 9"),
+    ];
+    let own = Catalogue::parse(shipped, operator.clone()).unwrap();
+    for (provider, model, want) in [
+        (Provider::OpenAi, "gpt-5", 7),
+        (Provider::Gemini, "gpt-5", 7),
+        (Provider::OpenAi, "other", 8),
+        (Provider::Gemini, "other", 4),
+        (Provider::OpenAi, "mine", 9),
+        (Provider::OpenAi, "gpt-5-x", 3),
+    ] {
+        assert_eq!(dollars(&own, provider, model), Some(want), "{model}");
+    }
+    assert!(own.offers(Provider::OpenAi, "mine") && own.offers(Provider::OpenAi, "other"));
+    let twice = operator.iter().cloned().chain([operator[0].clone()]).collect();
+    assert_eq!(Catalogue::parse(shipped, twice).unwrap_err(), CatalogueFault::Twice(3));
+}
+
+#[test]
+fn the_shipped_file_is_sane() {
+    let catalogue = Catalogue::parse(SHIPPED, Vec::new()).unwrap();
+    let rows = shipped_rows(SHIPPED).unwrap();
+    assert!(rows.len() > 200, "{}", rows.len());
+    assert!(rows.iter().map(|row| &row.model).is_sorted_by(|a, b| a < b), "sorted, each name once");
+    for row in &rows {
+        let entry = PriceEntry::from_row(row).unwrap_or_else(|| panic!("{} has no text price", row.model));
+        let rates = entry.rates(Tier::Default, 0);
+        assert!(rates.input.femtos() > 0, "{} is free", row.model);
+        assert!(row.named.output.is_some(), "{} says what output costs", row.model);
+        assert!(rates.cached_input <= rates.input, "{}: a cache that costs more", row.model);
+        assert!(rates.output >= rates.input || rates.output.femtos() == 0, "{}: cheap output", row.model);
+        assert!(rates.any_input().femtos() <= 500_000_000_000, "{} costs over $500 a million", row.model);
+    }
+    // Spot checks by hand.
+    assert_eq!(dollars(&catalogue, Provider::OpenAi, "gpt-4.1"), Some(2));
+    assert_eq!(dollars(&catalogue, Provider::Anthropic, "claude-opus-4-8"), Some(5));
+    assert_eq!(dollars(&catalogue, Provider::OpenAi, "ft:gpt-4.1-2025-04-14:acme::x1"), Some(3));
+    assert!(catalogue.entry(Provider::OpenAi, "claude-opus-4-8").is_none());
+    assert!(!catalogue.offers(Provider::OpenAi, "deepseek-v4-pro"));
+    assert!(catalogue.entry(Provider::OpenAi, "deepseek-v4-pro").is_some());
+    assert_eq!(
+        catalogue
+            .models(Provider::Demo)
+            .filter(|name| catalogue.offers(Provider::Demo, name))
+            .collect::<Vec<_>>(),
+        ["demo"]
+    );
+}

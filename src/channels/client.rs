@@ -1,1 +1,0 @@
-//! The only file that knows an HTTP client.

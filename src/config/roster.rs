@@ -1,0 +1,308 @@
+//! `[[channels]]`: from the file; else from the keys that providers' own tools use; and always the built-in one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::fault::At;
+use super::reader::{Context, Found, Section};
+use super::secrets::{Literal, secret};
+use super::sections::channel_timeouts;
+use crate::catalogue::Groups;
+use crate::catalogue::Provider;
+use crate::channels::{BaseUrl, Channel, Roster, Timeouts};
+use crate::ids::ChannelName;
+use crate::secret::Secret;
+use crate::tokens::{ListFault, ModelList};
+
+const OPENAI: &str = "https://api.openai.com/v1";
+const OPENAI_HOST: &str = "api.openai.com";
+/// The model that the built-in channel serves, and the channel's name.
+const DEMO: &str = "demo";
+
+/// Headers that a channel may not add: they belong to one connection, to the body, or to the channel's key.
+const RESERVED_HEADERS: [&str; 17] = [
+    "accept-encoding",
+    "authorization",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "x-client-request-id",
+];
+
+/// All channels, the built-in one last.
+pub(super) fn roster(context: &Context<'_>, sections: Vec<Section<'_>>, groups: &Groups) -> Roster {
+    let configured = !sections.is_empty();
+    let mut names = BTreeSet::from([DEMO.to_owned()]);
+    let mut channels: Vec<Arc<Channel>> = sections
+        .into_iter()
+        .filter_map(|section| channel(section, groups, &mut names))
+        .map(Arc::new)
+        .collect();
+    if !configured {
+        channels.extend(openai_of_environment(context, groups).map(Arc::new));
+        warn_of_unbuilt(context);
+    }
+    channels.push(Arc::new(demo(groups)));
+    Roster::new(channels)
+}
+
+fn channel(mut section: Section<'_>, groups: &Groups, names: &mut BTreeSet<String>) -> Option<Channel> {
+    let name = name(&mut section, names);
+    let provider = required(&section.parsed("provider", provider), &section, "provider");
+    let models = models(&mut section);
+    let served = served_groups(&mut section, groups);
+    let mut channel = match provider? {
+        Provider::Demo => demo(groups),
+        _ => openai(&mut section),
+    };
+    section.finish();
+    channel.name = name?;
+    channel.models = models;
+    channel.groups = served;
+    Some(channel)
+}
+
+/// What an OpenAI-compatible channel has besides what all have.
+fn openai(section: &mut Section<'_>) -> Channel {
+    let base_url = section.parsed("base_url", BaseUrl::parse).unwrap_or_else(|| url(OPENAI));
+    let api_keys = api_keys(section);
+    if api_keys.is_empty() && base_url.host == OPENAI_HOST {
+        section.context.warn(
+            &section.at,
+            &section.key("api_keys"),
+            "has no key, which this host will refuse",
+        );
+    }
+    let output_cap_field = output_cap_field(section, &base_url);
+    Channel {
+        model_map: model_map(section),
+        timeouts: channel_timeouts(section.section("timeouts")),
+        proxy: section.parsed("proxy", proxy),
+        headers: headers(section),
+        ca_pem: section.parsed("ca_file", ca_file),
+        output_cap_field,
+        stream_usage: section.flag("stream_usage").unwrap_or(true),
+        ..plain(Provider::OpenAi, base_url, api_keys)
+    }
+}
+
+/// A channel whose every other key is absent.
+fn plain(provider: Provider, base_url: BaseUrl, api_keys: Vec<Secret<String>>) -> Channel {
+    Channel {
+        name: ChannelName(provider.as_str().into()),
+        provider,
+        output_cap_field: default_cap_field(&base_url).to_owned(),
+        base_url,
+        api_keys,
+        models: None,
+        model_map: BTreeMap::new(),
+        groups: Vec::new(),
+        timeouts: Timeouts {
+            connect: Duration::from_secs(10),
+            first_byte: Duration::from_secs(120),
+            idle: Duration::from_secs(300),
+            total: Duration::from_secs(1_800),
+        },
+        headers: Vec::new(),
+        ca_pem: None,
+        proxy: None,
+        stream_usage: true,
+    }
+}
+
+/// The built-in channel: one model, all groups, no network.
+fn demo(groups: &Groups) -> Channel {
+    Channel {
+        models: ModelList::from_names([DEMO.to_owned()]).ok(),
+        groups: groups.names().map(str::to_owned).collect(),
+        ..plain(Provider::Demo, url("http://demo.invalid"), Vec::new())
+    }
+}
+
+/// The channel that `OPENAI_API_KEY` makes when the file has none.
+fn openai_of_environment(context: &Context<'_>, groups: &Groups) -> Option<Channel> {
+    context.environment.filled("OPENAI_API_KEY")?;
+    let at = At::Variable("OPENAI_API_KEY".into());
+    let reference = Found { at, key: String::new(), value: "env:OPENAI_API_KEY".to_owned() };
+    let key = secret(context, &reference, Literal::Refused)?;
+    let base_url = context.environment.filled("OPENAI_BASE_URL").unwrap_or(OPENAI);
+    let base_url = BaseUrl::parse(base_url)
+        .map_err(|message| context.fault(&At::Variable("OPENAI_BASE_URL".into()), "", message))
+        .ok()?;
+    let groups = groups.names().map(str::to_owned).collect();
+    Some(Channel { groups, ..plain(Provider::OpenAi, base_url, vec![key]) })
+}
+
+fn warn_of_unbuilt(context: &Context<'_>) {
+    for name in ["ANTHROPIC_API_KEY", "GEMINI_API_KEY"] {
+        if context.environment.filled(name).is_some() {
+            context.warn(&At::Variable(name.into()), "", "makes no channel: that provider is not built yet");
+        }
+    }
+}
+
+fn url(text: &str) -> BaseUrl {
+    BaseUrl::parse(text).expect("a constant of this file, and a URL")
+}
+
+/// What is required; its absence is a fault of the section (a bad value has been noted already).
+fn required<T: Clone>(value: &Option<T>, section: &Section<'_>, key: &str) -> Option<T> {
+    if value.is_none() && !section.has_read(key) {
+        section.context.fault(&section.at, &section.key(key), "is missing");
+    }
+    value.clone()
+}
+
+fn name(section: &mut Section<'_>, names: &mut BTreeSet<String>) -> Option<ChannelName> {
+    let name = section.parsed("name", |name| {
+        check_name(name)?;
+        if names.insert(name.to_owned()) {
+            Ok(ChannelName(name.into()))
+        } else if name == DEMO {
+            Err("must be another: \"demo\" is the built-in channel")
+        } else {
+            Err("must be another: a channel above has this name")
+        }
+    });
+    required(&name, section, "name")
+}
+
+/// Names of channels and groups.
+pub(super) fn check_name(name: &str) -> Result<(), &'static str> {
+    let printable = !name.chars().any(|c| c.is_control() || c == ',') && name.trim() == name;
+    if printable && name.chars().count() <= 64 {
+        return Ok(());
+    }
+    Err("must be a name of 1 to 64 characters without commas, control characters and blanks around it")
+}
+
+fn provider(name: &str) -> Result<Provider, &'static str> {
+    match Provider::parse(name) {
+        Some(provider @ (Provider::OpenAi | Provider::Demo)) => Ok(provider),
+        Some(Provider::Anthropic | Provider::Gemini) => {
+            Err("names a provider that is not built yet; must be \"openai\" or \"demo\"")
+        }
+        None => Err("must be \"openai\" (also for any server that speaks its API) or \"demo\""),
+    }
+}
+
+fn api_keys(section: &mut Section<'_>) -> Vec<Secret<String>> {
+    let references = section.texts("api_keys").unwrap_or_default();
+    references.iter().filter_map(|reference| secret(section.context, reference, Literal::Refused)).collect()
+}
+
+fn models(section: &mut Section<'_>) -> Option<ModelList> {
+    let names = section.texts("models")?;
+    let key = section.key("models");
+    let at = names.first().map_or_else(|| section.at.clone(), |first| first.at.clone());
+    if names.is_empty() {
+        section.context.fault(
+            &at,
+            &key,
+            "is empty; leave the key out for every priced model of the provider",
+        );
+    }
+    let list = ModelList::from_names(names.into_iter().map(|name| name.value)).map_err(|fault| match fault {
+        ListFault::TooMany(most) => format!("must have at most {most} names"),
+        ListFault::TooLong(most) => format!("must have names of at most {most} bytes"),
+        ListFault::Malformed(name) => format!("holds {name:?}; a * may stand at a name's end only"),
+    });
+    list.map_err(|message| section.context.fault(&at, &key, message)).ok()
+}
+
+fn model_map(section: &mut Section<'_>) -> BTreeMap<String, String> {
+    let key = section.key("model_map");
+    let mut map = BTreeMap::new();
+    for (name, node) in section.entries("model_map") {
+        let found = Found { at: node.at.clone(), key: format!("{key}.{name}"), value: node };
+        if let Some(text) = section.text_of(found) {
+            map.insert(name, text.value);
+        }
+    }
+    map
+}
+
+fn served_groups(section: &mut Section<'_>, groups: &Groups) -> Vec<String> {
+    let Some(names) = section.texts("groups") else {
+        return vec![crate::catalogue::DEFAULT_GROUP.to_owned()];
+    };
+    for name in names.iter().filter(|name| !groups.contains(&name.value)) {
+        let known = groups.names().map(|group| format!("{group:?}")).collect::<Vec<_>>().join(", ");
+        let message = format!("there is no group {:?}; there are {known}", name.value);
+        section.context.fault(&name.at, &name.key, message);
+    }
+    names.into_iter().map(|name| name.value).collect()
+}
+
+fn headers(section: &mut Section<'_>) -> Vec<(String, Secret<String>)> {
+    let key = section.key("headers");
+    let mut headers: Vec<(String, Secret<String>)> = Vec::new();
+    for (name, node) in section.entries("headers") {
+        let found = Found { at: node.at.clone(), key: format!("{key}.{name}"), value: node };
+        let (at, path) = (found.at.clone(), found.key.clone());
+        let Some(reference) = section.text_of(found) else { continue };
+        let Some(value) = secret(section.context, &reference, Literal::Accepted) else { continue };
+        let lower = name.to_ascii_lowercase();
+        let message = if !is_header_name(&lower) {
+            "is no name of a header"
+        } else if RESERVED_HEADERS.contains(&lower.as_str()) {
+            "is a header that a channel may not set: it belongs to the connection, the body or api_keys"
+        } else if headers.iter().any(|(other, _)| *other == lower) {
+            "stands twice"
+        } else {
+            headers.push((lower, value));
+            continue;
+        };
+        section.context.fault(&at, &path, message);
+    }
+    headers
+}
+
+/// RFC 9110's token, in lower case.
+fn is_header_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !name.is_empty() && name.bytes().all(allowed)
+}
+
+fn proxy(text: &str) -> Result<BaseUrl, String> {
+    let url = BaseUrl::parse(text)?;
+    if url.tls || !url.path.is_empty() {
+        return Err("must be http://HOST:PORT".to_owned());
+    }
+    Ok(url)
+}
+
+fn ca_file(path: &str) -> Result<Vec<u8>, String> {
+    let pem = fs::read(path).map_err(|fault| format!("{path} cannot be read: {fault}"))?;
+    let mark = b"-----BEGIN CERTIFICATE-----";
+    if pem.windows(mark.len()).any(|window| window == mark) {
+        return Ok(pem);
+    }
+    Err(format!("{path} holds no certificate in PEM form"))
+}
+
+/// The field for an output cap where the client named none: OpenAI's own API takes the newer name.
+fn default_cap_field(base_url: &BaseUrl) -> &'static str {
+    if base_url.host == OPENAI_HOST { "max_completion_tokens" } else { "max_tokens" }
+}
+
+fn output_cap_field(section: &mut Section<'_>, base_url: &BaseUrl) -> String {
+    let field = section.parsed("output_cap_field", |text| match text {
+        "max_tokens" | "max_completion_tokens" => Ok(text.to_owned()),
+        _ => Err("must be \"max_tokens\" or \"max_completion_tokens\""),
+    });
+    field.unwrap_or_else(|| default_cap_field(base_url).to_owned())
+}

@@ -1,0 +1,185 @@
+//! The board: which tokens live, which models have which price, which channels serve them. What requests read and
+//! what administrators change; changes arrive only through the store, after they are on disk.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, RwLock};
+
+use crate::admission::{Market, MarketFault, Offer};
+use crate::catalogue::{Catalogue, Groups, Multiplier, Terms};
+use crate::channels::{Channel, Roster};
+use crate::clock::Timestamp;
+use crate::ids::{TokenId, UserId};
+use crate::tokens::{ApiToken, Found, KeyHash, Registry, Role};
+
+/// A user as a request meets one.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct LiveUser {
+    /// What it may do.
+    pub role: Role,
+    /// Whether it was not disabled.
+    pub enabled: bool,
+}
+
+#[derive(Copy, Clone, Debug)]
+struct LiveKey {
+    token: TokenId,
+    expires_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Default)]
+struct Tables {
+    keys: HashMap<KeyHash, LiveKey>,
+    tokens: HashMap<TokenId, Arc<ApiToken>>,
+    users: HashMap<UserId, LiveUser>,
+}
+
+/// What becomes of a model that has no price.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Unpriced {
+    /// It is refused.
+    Refused,
+    /// It costs nothing.
+    Free,
+}
+
+/// What the operator's file says: which models, at which price, through which channels.
+#[derive(Debug)]
+pub struct Supply {
+    /// Models and prices.
+    pub catalogue: Arc<Catalogue>,
+    /// Channels, in order.
+    pub roster: Roster,
+    /// Groups, in order.
+    pub groups: Groups,
+    /// What becomes of a model without a price.
+    pub unpriced: Unpriced,
+}
+
+/// See the room's head.
+#[derive(Debug)]
+pub struct Directory {
+    tables: RwLock<Tables>,
+    supply: Supply,
+}
+
+impl Directory {
+    /// A directory without tokens.
+    pub fn new(supply: Supply) -> Self {
+        Self { tables: RwLock::default(), supply }
+    }
+
+    /// The groups that there are.
+    pub fn groups(&self) -> &Groups {
+        &self.supply.groups
+    }
+
+    /// A channel by its name.
+    pub fn channel(&self, name: &str) -> Option<&Arc<Channel>> {
+        self.supply.roster.channels().iter().find(|channel| channel.name.as_str() == name)
+    }
+
+    /// The public names of the models that `token` may call now, sorted.
+    pub fn models(&self, token: &ApiToken) -> BTreeSet<String> {
+        let named = self.supply.roster.channels().iter().flat_map(|channel| self.named_models(channel));
+        named
+            .filter(|model| token.permits_model(model) && self.offer(token, model).is_ok())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// Who serves `model` to `token`: the kind of its channel's API. `None` where it is not on offer.
+    pub fn owner(&self, token: &ApiToken, model: &str) -> Option<&'static str> {
+        let offer = self.offer(token, model).ok()?;
+        self.channel(offer.channel.as_str()).map(|channel| channel.provider.as_str())
+    }
+
+    /// The names that stand in a channel's list or in the catalogue for its provider.
+    fn named_models<'a>(&'a self, channel: &'a Channel) -> impl Iterator<Item = &'a str> {
+        let listed = channel.models.iter().flat_map(|list| list.names()).map(String::as_str);
+        let exact = listed.filter(|name| !name.ends_with('*'));
+        exact
+            .chain(self.supply.catalogue.models(channel.provider).filter(|model| self.serves(channel, model)))
+    }
+
+    fn serves(&self, channel: &Channel, model: &str) -> bool {
+        match &channel.models {
+            Some(list) => list.permits(model),
+            None => self.supply.catalogue.offers(channel.provider, model),
+        }
+    }
+
+    /// The first channel for `model` in the token's own group, or where it may cross over, in the others in their order.
+    fn find_channel(&self, token: &ApiToken, model: &str) -> Option<&Arc<Channel>> {
+        let in_group = |group: &str| self.supply.roster.find(group, |channel| self.serves(channel, model));
+        let others = || self.supply.groups.names().filter(|group| *group != &*token.group).find_map(in_group);
+        in_group(&token.group).or_else(|| if token.cross_group_retry { others() } else { None })
+    }
+
+    /// Adds a token or takes its new settings.
+    pub fn put_token(&self, token: Arc<ApiToken>) {
+        self.write(|tables| tables.tokens.insert(token.id, token));
+    }
+
+    /// Forgets a token; its keys are forgotten one by one.
+    pub fn forget_token(&self, token: TokenId) {
+        self.write(|tables| tables.tokens.remove(&token));
+    }
+
+    /// Adds a key of a token, or gives one an end.
+    pub fn put_key(&self, hash: KeyHash, token: TokenId, expires_at: Option<Timestamp>) {
+        self.write(|tables| tables.keys.insert(hash, LiveKey { token, expires_at }));
+    }
+
+    /// Forgets a key.
+    pub fn forget_key(&self, hash: &KeyHash) {
+        self.write(|tables| tables.keys.remove(hash));
+    }
+
+    /// Adds a user or takes its new settings.
+    pub fn put_user(&self, id: UserId, user: LiveUser) {
+        self.write(|tables| tables.users.insert(id, user));
+    }
+
+    /// A live token by its number.
+    pub fn token(&self, id: TokenId) -> Option<Arc<ApiToken>> {
+        self.read(|tables| tables.tokens.get(&id).cloned())
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Tables) -> T) -> T {
+        read(&self.tables.read().expect("a change of the directory does not panic"))
+    }
+
+    fn write<T>(&self, change: impl FnOnce(&mut Tables) -> T) {
+        change(&mut self.tables.write().expect("a change of the directory does not panic"));
+    }
+}
+
+impl Registry for Directory {
+    fn find(&self, hash: &KeyHash) -> Option<Found> {
+        self.read(|tables| {
+            let key = tables.keys.get(hash)?;
+            let token = tables.tokens.get(&key.token)?;
+            let user = tables.users.get(&token.user)?;
+            Some(Found {
+                token: Arc::clone(token),
+                role: user.role,
+                user_enabled: user.enabled,
+                key_expires_at: key.expires_at,
+            })
+        })
+    }
+}
+
+impl Market for Directory {
+    fn offer(&self, token: &ApiToken, model: &str) -> Result<Offer, MarketFault> {
+        let channel = self.find_channel(token, model).ok_or(MarketFault::NotServed)?;
+        // A group that was taken out of the file has no channels either; its multiplier does not matter.
+        let multiplier = self.supply.groups.multiplier(&token.group).unwrap_or(Multiplier::ONE);
+        let terms = match self.supply.catalogue.entry(channel.provider, model) {
+            Some(entry) => Terms::new(entry, multiplier),
+            None if self.supply.unpriced == Unpriced::Free => Terms::free(),
+            None => return Err(MarketFault::NotPriced),
+        };
+        Ok(Offer { channel: channel.name.clone(), terms })
+    }
+}

@@ -1,0 +1,443 @@
+//! The book: what every user and token was granted, has used and holds, in memory. It decides; the journal records.
+//! `used` is what is on disk; `held` is the sum of open holds and of what settlements on their way will charge.
+
+use std::collections::HashMap;
+
+use crate::clock::Timestamp;
+use crate::ids::{TokenId, UserId};
+use crate::ledger::{Day, Hold, Month, Settled, Settlement, Windows};
+use crate::money::Money;
+
+/// A total budget: of a token or of a user.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Budget {
+    /// Whether the total binds nothing.
+    pub unlimited: bool,
+    /// All that was ever granted, less what was taken back.
+    pub granted: Money,
+    /// All that was charged.
+    pub used: Money,
+    /// What open requests may yet cost.
+    pub held: Money,
+}
+
+impl Budget {
+    /// What is left of the grants, at least 0, whether or not it binds.
+    pub fn remaining(&self) -> Money {
+        self.granted.less(self.used)
+    }
+}
+
+/// A token's limits per calendar window; zero is no limit.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// At most this per day.
+    pub daily: Money,
+    /// At most this per month.
+    pub monthly: Money,
+}
+
+/// One of the budgets that can bind a request, in the order in which they are asked.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Which {
+    /// The token's total.
+    Token,
+    /// Its user's total.
+    User,
+    /// The token's calendar day.
+    Day,
+    /// The token's calendar month.
+    Month,
+}
+
+/// A budget that binds, as it stands.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Which one.
+    pub which: Which,
+    /// How much it allows in all.
+    pub limit: Money,
+    /// What was charged to it.
+    pub used: Money,
+    /// What is held in it.
+    pub held: Money,
+}
+
+impl Line {
+    /// What may still be held; never below 0.
+    pub fn free(&self) -> Money {
+        self.limit.less(self.used).less(self.held)
+    }
+}
+
+/// The budget in which a hold does not fit, and by what.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Shortfall {
+    /// The budget.
+    pub line: Line,
+    /// What was to be held.
+    pub need: Money,
+}
+
+/// What binds a request at this moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Room {
+    /// The budgets that bind, in the order of [`Which`].
+    pub lines: Vec<Line>,
+}
+
+impl Room {
+    /// The least that is free in any budget; `None` where none binds.
+    pub fn free(&self) -> Option<Money> {
+        self.lines.iter().map(Line::free).min()
+    }
+
+    /// The first budget with less than `need` free.
+    pub fn shortfall(&self, need: Money) -> Option<Shortfall> {
+        let line = self.lines.iter().find(|line| line.free() < need)?;
+        Some(Shortfall { line: *line, need })
+    }
+}
+
+/// What is used and held in one window of one token.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+struct Sums {
+    key: i64,
+    used: Money,
+    held: Money,
+}
+
+/// The windows of one kind that a token has touched lately, oldest first.
+#[derive(Clone, Debug, Default)]
+struct Recent(Vec<Sums>);
+
+impl Recent {
+    fn get(&self, key: i64) -> Sums {
+        let found = self.0.iter().rev().find(|sums| sums.key == key);
+        found.copied().unwrap_or(Sums { key, ..Sums::default() })
+    }
+
+    fn entry(&mut self, key: i64) -> &mut Sums {
+        let at = match self.0.binary_search_by_key(&key, |sums| sums.key) {
+            Ok(at) => at,
+            Err(at) => {
+                self.0.insert(at, Sums { key, ..Sums::default() });
+                at
+            }
+        };
+        &mut self.0[at]
+    }
+
+    /// Forgets the oldest windows in which nothing is held, down to `keep`; the key of the newest forgotten one.
+    fn prune(&mut self, keep: usize) -> Option<i64> {
+        let mut forgotten = None;
+        while self.0.len() > keep && self.0.first().is_some_and(|sums| sums.held == Money::ZERO) {
+            forgotten = Some(self.0.remove(0).key);
+        }
+        forgotten
+    }
+}
+
+#[derive(Clone, Debug)]
+struct TokenAccount {
+    user: UserId,
+    total: Budget,
+    limits: Limits,
+    days: Recent,
+    months: Recent,
+}
+
+/// A token's figures at one moment.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct TokenFigures {
+    /// Its total.
+    pub total: Budget,
+    /// Charged in the day asked for.
+    pub day: Figures,
+    /// Charged in the month asked for.
+    pub month: Figures,
+}
+
+/// One window's figures.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// The limit; zero is none.
+    pub limit: Money,
+    /// Charged.
+    pub used: Money,
+    /// Held.
+    pub held: Money,
+}
+
+/// A refused taking-back: what is left and not held.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct TakeBack {
+    /// The most that can be taken.
+    pub left: Money,
+}
+
+/// How many days and months of each token are remembered. A clock that steps back further than that is not believed.
+const DAYS_KEPT: usize = 8;
+const MONTHS_KEPT: usize = 4;
+
+/// All budgets. See the room's head.
+#[derive(Clone, Debug)]
+pub struct Book {
+    users: HashMap<UserId, Budget>,
+    tokens: HashMap<TokenId, TokenAccount>,
+    /// The sums of windows before this day are not in memory.
+    known_from: Day,
+}
+
+impl Book {
+    /// An empty book that knows all windows from `known_from` on.
+    pub fn new(known_from: Day) -> Self {
+        Self { users: HashMap::new(), tokens: HashMap::new(), known_from }
+    }
+
+    /// Whether the sums of `day` are known. They are not when the clock has stepped back by days: a request must then
+    /// be refused, or it could spend a window twice.
+    pub fn knows(&self, day: Day) -> bool {
+        day >= self.known_from
+    }
+
+    /// Adds a user, or sets whether its total binds; never touches the sums.
+    pub fn put_user(&mut self, user: UserId, unlimited: bool) {
+        self.users.entry(user).or_default().unlimited = unlimited;
+    }
+
+    /// Adds a token, or takes over what an administrator changed; never touches the sums.
+    pub fn put_token(&mut self, token: TokenId, user: UserId, unlimited: bool, limits: Limits) {
+        let account = self.tokens.entry(token).or_insert_with(|| TokenAccount {
+            user,
+            total: Budget::default(),
+            limits,
+            days: Recent::default(),
+            months: Recent::default(),
+        });
+        account.total.unlimited = unlimited;
+        account.limits = limits;
+    }
+
+    /// Forgets a token that was deleted and has nothing open; while something is held it stays until that has ended.
+    pub fn forget_token(&mut self, token: TokenId) {
+        if self.tokens.get(&token).is_some_and(|account| account.total.held == Money::ZERO) {
+            self.tokens.remove(&token);
+        }
+    }
+
+    /// Adds to what a token was granted; negative undoes.
+    pub fn grant_token(&mut self, token: TokenId, amount: Money) {
+        if let Some(account) = self.tokens.get_mut(&token) {
+            account.total.granted = sum(account.total.granted, amount);
+        }
+    }
+
+    /// Adds to what a user was granted; negative undoes.
+    pub fn grant_user(&mut self, user: UserId, amount: Money) {
+        if let Some(budget) = self.users.get_mut(&user) {
+            budget.granted = sum(budget.granted, amount);
+        }
+    }
+
+    /// Sets what a token was granted and used before this process began.
+    pub fn load_token(&mut self, token: TokenId, granted: Money, used: Money) {
+        if let Some(account) = self.tokens.get_mut(&token) {
+            account.total.granted = granted;
+            account.total.used = used;
+        }
+    }
+
+    /// Sets what a user was granted and used before this process began.
+    pub fn load_user(&mut self, user: UserId, granted: Money, used: Money) {
+        if let Some(budget) = self.users.get_mut(&user) {
+            budget.granted = granted;
+            budget.used = used;
+        }
+    }
+
+    /// Adds to what a token used in `day` before this process began. The month's sum is loaded apart.
+    pub fn load_day(&mut self, token: TokenId, day: Day, used: Money) {
+        if let Some(account) = self.tokens.get_mut(&token) {
+            let sums = account.days.entry(day.key());
+            sums.used = sum(sums.used, used);
+        }
+    }
+
+    /// Adds to what a token used in `month` before this process began.
+    pub fn load_month(&mut self, token: TokenId, month: Month, used: Money) {
+        if let Some(account) = self.tokens.get_mut(&token) {
+            let sums = account.months.entry(month.key());
+            sums.used = sum(sums.used, used);
+        }
+    }
+
+    /// A user's budget.
+    pub fn user(&self, user: UserId) -> Option<Budget> {
+        self.users.get(&user).copied()
+    }
+
+    /// A token's figures in `windows`.
+    pub fn token(&self, token: TokenId, windows: Windows) -> Option<TokenFigures> {
+        let account = self.tokens.get(&token)?;
+        let day = account.days.get(windows.day.key());
+        let month = account.months.get(windows.month.key());
+        Some(TokenFigures {
+            total: account.total,
+            day: Figures { limit: account.limits.daily, used: day.used, held: day.held },
+            month: Figures { limit: account.limits.monthly, used: month.used, held: month.held },
+        })
+    }
+
+    /// What binds a request of `token` in `windows`; `None` for a token that is not in the book.
+    pub fn room(&self, token: TokenId, windows: Windows) -> Option<Room> {
+        let account = self.tokens.get(&token)?;
+        let user = self.users.get(&account.user)?;
+        let mut lines = Vec::with_capacity(4);
+        for (which, budget) in [(Which::Token, &account.total), (Which::User, user)] {
+            if !budget.unlimited {
+                lines.push(Line { which, limit: budget.granted, used: budget.used, held: budget.held });
+            }
+        }
+        let day = (Which::Day, account.limits.daily, account.days.get(windows.day.key()));
+        let month = (Which::Month, account.limits.monthly, account.months.get(windows.month.key()));
+        for (which, limit, sums) in [day, month] {
+            if limit != Money::ZERO {
+                lines.push(Line { which, limit, used: sums.used, held: sums.held });
+            }
+        }
+        Some(Room { lines })
+    }
+
+    /// Holds `hold.amount` in all budgets, or in none (I3).
+    ///
+    /// # Errors
+    /// The first budget with less than that free.
+    ///
+    /// # Panics
+    /// When the token is not in the book: the gate asks for its room first.
+    pub fn hold(&mut self, hold: &Hold) -> Result<(), Shortfall> {
+        assert!(hold.amount >= Money::ZERO, "a hold is not negative");
+        let room = self.room(hold.token, hold.windows).expect("a token that holds money is in the book");
+        if let Some(shortfall) = room.shortfall(hold.amount) {
+            return Err(shortfall);
+        }
+        self.move_held(hold, hold.amount);
+        self.prune(hold.token);
+        Ok(())
+    }
+
+    /// Decides what a settlement charges, and tightens: what it charges beyond the hold is held from now on, as far as
+    /// it is free in every budget (I4). The rest is overrun. Nothing is freed before [`Book::commit`].
+    pub fn settle(&mut self, hold: Hold, settlement: Settlement, at: Timestamp) -> Settled {
+        assert!(settlement.cost >= Money::ZERO, "a cost is not negative");
+        let beyond = settlement.cost.less(hold.amount);
+        let free = self.room(hold.token, hold.windows).and_then(|room| room.free());
+        let extension = free.map_or(beyond, |free| free.min(beyond));
+        let taken = sum(hold.amount, extension);
+        let charged = settlement.cost.min(taken);
+        let overrun = settlement.cost.less(charged);
+        self.move_held(&hold, extension);
+        Settled { hold, settlement, charged, overrun, taken, at }
+    }
+
+    /// Frees what a settlement took and books what it charged: when it is on disk, and not before (R4).
+    pub fn commit(&mut self, settled: &Settled) {
+        self.move_held(&settled.hold, settled.taken.negated());
+        let (hold, charged) = (&settled.hold, settled.charged);
+        self.charge(hold.token, hold.user, hold.windows, charged);
+    }
+
+    /// Frees a hold that could not be made durable.
+    pub fn release(&mut self, hold: &Hold) {
+        self.move_held(hold, hold.amount.negated());
+    }
+
+    /// Books a charge, or with a negative amount a refund, on its own day and month.
+    pub fn charge(&mut self, token: TokenId, user: UserId, windows: Windows, charged: Money) {
+        if let Some(budget) = self.users.get_mut(&user) {
+            budget.used = counter(budget.used, charged);
+        }
+        let known = windows.day >= self.known_from;
+        let Some(account) = self.tokens.get_mut(&token) else { return };
+        account.total.used = counter(account.total.used, charged);
+        if known {
+            let day = account.days.entry(windows.day.key());
+            day.used = counter(day.used, charged);
+        }
+        if windows.month >= self.known_from.month() {
+            let month = account.months.entry(windows.month.key());
+            month.used = counter(month.used, charged);
+        }
+    }
+
+    /// Takes back `amount` of a token's grants at once, before it is on disk (R4).
+    ///
+    /// # Errors
+    /// When more is asked than is left and not held. Nothing has changed then.
+    pub fn take_from_token(&mut self, token: TokenId, amount: Money) -> Result<(), TakeBack> {
+        match self.tokens.get_mut(&token) {
+            Some(account) => take_back(&mut account.total, amount),
+            None => Err(TakeBack { left: Money::ZERO }),
+        }
+    }
+
+    /// Takes back `amount` of a user's grants at once.
+    ///
+    /// # Errors
+    /// As [`Book::take_from_token`].
+    pub fn take_from_user(&mut self, user: UserId, amount: Money) -> Result<(), TakeBack> {
+        match self.users.get_mut(&user) {
+            Some(budget) => take_back(budget, amount),
+            None => Err(TakeBack { left: Money::ZERO }),
+        }
+    }
+
+    /// What is held in all, over all users (I9).
+    pub fn held(&self) -> Money {
+        self.users.values().fold(Money::ZERO, |total, budget| sum(total, budget.held))
+    }
+
+    fn move_held(&mut self, hold: &Hold, by: Money) {
+        if let Some(user) = self.users.get_mut(&hold.user) {
+            user.held = counter(user.held, by);
+        }
+        if let Some(account) = self.tokens.get_mut(&hold.token) {
+            account.total.held = counter(account.total.held, by);
+            let day = account.days.entry(hold.windows.day.key());
+            day.held = counter(day.held, by);
+            let month = account.months.entry(hold.windows.month.key());
+            month.held = counter(month.held, by);
+        }
+    }
+
+    fn prune(&mut self, token: TokenId) {
+        let Some(account) = self.tokens.get_mut(&token) else { return };
+        let day = account.days.prune(DAYS_KEPT).map(|key| Day::from_key(key).next());
+        let month = account.months.prune(MONTHS_KEPT).map(|key| Month::from_key(key).next().first_day());
+        for known_from in [day, month].into_iter().flatten() {
+            self.known_from = self.known_from.max(known_from);
+        }
+    }
+}
+
+fn take_back(budget: &mut Budget, amount: Money) -> Result<(), TakeBack> {
+    let left = budget.remaining().less(budget.held);
+    if amount > left {
+        return Err(TakeBack { left });
+    }
+    budget.granted = budget.granted.less(amount);
+    Ok(())
+}
+
+/// A sum that fits: every amount is bounded far below the type's range.
+fn sum(a: Money, b: Money) -> Money {
+    a.checked_add(b).expect("amounts are bounded: a sum cannot overflow")
+}
+
+/// A counter after a change; a counter below zero means that something was counted twice.
+fn counter(counter: Money, by: Money) -> Money {
+    let after = sum(counter, by);
+    assert!(after >= Money::ZERO, "a counter of the book fell below zero");
+    after
+}

@@ -1,0 +1,19 @@
+//! The ledger: every rule of money. Owns the [`Book`] (what is granted, used and held, in memory), reservations and
+//! their settlement, calendar windows, and the sending half of the journal. Pure but for two things: a mutex, and the
+//! queue it sends into. Must not know of SQL, HTTP, models' prices or a request's body.
+#![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic, clippy::as_conversions)]
+
+mod book;
+mod entry;
+mod journal;
+mod reservation;
+mod windows;
+
+#[cfg(test)]
+mod histories;
+
+pub use book::{Book, Budget, Figures, Limits, Line, Room, Shortfall, TakeBack, TokenFigures, Which};
+pub use entry::{Hold, Outcome, Settled, Settlement, UsageSource};
+pub use journal::{Ack, AckSender, Journal, StoreFault, ack};
+pub use reservation::{Books, Charged, PendingReservation, Reservation};
+pub use windows::{Day, Month, Windows, Zone};

@@ -1,0 +1,242 @@
+//! What a request asks: the few fields that enforcement must read, and how much input there is at most. The body is read
+//! once, in one pass, and kept as it came; what is sent on is cut from those same bytes (R1). Must not know of
+//! prices, budgets or who asks.
+
+mod chat;
+mod messages;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod tools;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::json::{JsonFault, utf8};
+use chat::ChatReader;
+
+/// The largest output cap a client may ask for.
+pub const LARGEST_CAP: i64 = 1 << 31;
+
+/// Units of input held for each message, beside its text.
+const PER_MESSAGE: i64 = 16;
+
+/// Units of input held for each tool, beside its text.
+const PER_TOOL: i64 = 32;
+
+/// What an operator bounds in a request.
+#[derive(Copy, Clone, Debug)]
+pub struct AskLimits {
+    /// The most answers to one request, at least 1.
+    pub max_choices: i64,
+}
+
+/// A request, read once.
+pub struct Ask {
+    /// The body as it came.
+    pub body: Bytes,
+    /// The model's name as the client spells it: 1 to 256 bytes, no control characters.
+    pub model: String,
+    /// Whether the answer is to be streamed.
+    pub stream: bool,
+    /// Whether the client itself asked for usage in the stream.
+    pub wants_usage: bool,
+    /// What the client says about the length of the answer.
+    pub cap: Cap,
+    /// Answers asked for, 1 to [`AskLimits::max_choices`].
+    pub choices: i64,
+    /// Bytes of text in messages, tools and response format: a quarter of it is about what a model counts.
+    pub text_bytes: i64,
+    /// At most so many units of input, inline media and what is unseen apart.
+    pub text_bound: i64,
+    /// The number of messages.
+    pub messages: i64,
+    /// The number of tools and functions.
+    pub tools: i64,
+    /// Images that are in the body.
+    pub images: i64,
+    /// At most so many units of audio that is in the body: one per 16 bytes.
+    pub audio_tokens: i64,
+    /// Whether the body names input that the gateway cannot see (URLs, files, a conversation, results of the provider's
+    /// own tools), or holds some whose size says nothing (PDF, video).
+    pub unseen_input: bool,
+    /// At most so many calls of tools that the provider runs itself.
+    pub provider_calls: i64,
+    /// Bytes of the predicted output, which costs as output too.
+    pub predicted_bytes: i64,
+    /// Whether the answer may be spoken.
+    pub spoken: bool,
+    /// The tier of service asked for.
+    pub tier: ServiceTier,
+    /// Output units reserved for thinking, when the client says so.
+    pub thinking_budget: Option<i64>,
+    marks: Marks,
+}
+
+/// How long the answer may be, as the client says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cap {
+    /// The larger of the fields that hold a number: 1 to 2^31 units for each choice.
+    pub asked: Option<i64>,
+    /// The fields that are in the body, in its order.
+    pub fields: Vec<CapField>,
+}
+
+/// A field of the body that caps the output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CapField {
+    /// Its name.
+    pub name: &'static str,
+    /// What it holds; `None` for null.
+    pub value: Option<i64>,
+    pub(super) span: Range<usize>,
+}
+
+/// A provider's tier of service.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub enum ServiceTier {
+    /// The provider decides: nothing, `auto`, or a word unknown here.
+    #[default]
+    Auto,
+    /// `default`
+    Default,
+    /// `priority`: quicker and dearer.
+    Priority,
+    /// `flex`: slower and cheaper.
+    Flex,
+}
+
+impl ServiceTier {
+    /// The tier that `word` names.
+    pub fn named(word: &str) -> Self {
+        match word {
+            "default" => Self::Default,
+            "priority" => Self::Priority,
+            "flex" => Self::Flex,
+            _ => Self::Auto,
+        }
+    }
+}
+
+/// Where in the body things stand that may have to be changed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Marks {
+    /// Behind the outermost brace.
+    pub(super) start: usize,
+    /// The value of `model`.
+    pub(super) model: Range<usize>,
+    /// The value of `stream_options`.
+    pub(super) stream_options: StreamOptions,
+}
+
+/// The `stream_options` of a body.
+#[derive(Clone, Debug, Default)]
+pub(super) enum StreamOptions {
+    /// Not there.
+    #[default]
+    Absent,
+    /// There, as null.
+    Null(Range<usize>),
+    /// An object that says nothing about usage; behind its brace.
+    Silent {
+        /// Behind its opening brace.
+        start: usize,
+        /// Whether other members follow.
+        continues: bool,
+    },
+    /// An object with `include_usage`, whose value stands there.
+    Usage(Range<usize>),
+}
+
+/// Why a body is no request that can be served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AskFault {
+    /// Not a JSON object that may be read.
+    Json(JsonFault),
+    /// A field is bad or missing.
+    Parameter {
+        /// The field's name.
+        param: Cow<'static, str>,
+        /// What was wrong and what would be right.
+        message: String,
+    },
+}
+
+impl From<JsonFault> for AskFault {
+    fn from(fault: JsonFault) -> Self {
+        Self::Json(fault)
+    }
+}
+
+impl fmt::Debug for Ask {
+    /// Never the body: it holds the prompt.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ask")
+            .field("model", &self.model)
+            .field("stream", &self.stream)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Ask {
+    /// Reads the body of a chat completion in OpenAI's dialect.
+    ///
+    /// # Errors
+    /// When the body is no strict JSON object, or a field that enforcement reads is not what it must be.
+    pub fn parse_chat(body: Bytes, limits: &AskLimits) -> Result<Self, AskFault> {
+        let mut reader = ChatReader::new(utf8(&body)?);
+        reader.read()?;
+        let fields = reader.finish(limits)?;
+        let tally = fields.tally;
+        Ok(Self {
+            model: fields.model,
+            stream: fields.stream,
+            wants_usage: fields.wants_usage,
+            cap: fields.cap,
+            choices: fields.choices,
+            text_bytes: tally.text,
+            text_bound: bound(tally.bytes, tally.messages, tally.tools),
+            messages: tally.messages,
+            tools: tally.tools,
+            images: tally.images,
+            audio_tokens: tally.audio,
+            unseen_input: tally.unseen,
+            provider_calls: fields.provider_calls,
+            predicted_bytes: fields.predicted_bytes,
+            spoken: fields.spoken,
+            tier: fields.tier,
+            thinking_budget: fields.thinking_budget,
+            marks: fields.marks,
+            body,
+        })
+    }
+
+    /// All text that [`Ask::text_bound`] counts by its bytes, for a tokenizer. Walks the body once more.
+    pub fn texts(&self) -> Vec<Cow<'_, str>> {
+        let mut reader = ChatReader::collecting(utf8(&self.body).unwrap_or_default());
+        match reader.read() {
+            Ok(()) => reader.into_texts(),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// At most so many units of input, when a tokenizer counted `counted` in [`Ask::texts`]: the same constants as in
+    /// [`Ask::text_bound`], and never more than that.
+    pub fn counted_bound(&self, counted: i64) -> i64 {
+        bound(counted, self.messages, self.tools).min(self.text_bound)
+    }
+
+    pub(super) const fn marks(&self) -> &Marks {
+        &self.marks
+    }
+}
+
+/// Units of input at most, of so many units of text. A byte-level tokenizer makes at most one of each byte.
+const fn bound(text: i64, messages: i64, tools: i64) -> i64 {
+    let messages = messages.saturating_mul(PER_MESSAGE);
+    let tools = tools.saturating_mul(PER_TOOL);
+    text.saturating_add(messages).saturating_add(tools)
+}

@@ -1,0 +1,260 @@
+//! Replies in tables: what was used, what is not believed, whose event is whose.
+
+use bytes::Bytes;
+
+use super::*;
+use crate::wire::{EventTooLarge, Splitter};
+
+/// The steps and the reading of a stream.
+fn stream(usage_event: UsageEvent, text: &str) -> (Vec<Step>, Reading) {
+    let mut splitter = Splitter::new(1 << 24);
+    let mut meter = Meter::new(usage_event);
+    let mut steps = Vec::new();
+    splitter.push(Bytes::copy_from_slice(text.as_bytes()));
+    while let Some(event) = splitter.next_event().unwrap_or_else(|EventTooLarge| panic!("too large")) {
+        steps.push(meter.on_event(&event));
+    }
+    (steps, meter.reading())
+}
+
+fn body(text: &str) -> Reading {
+    let mut meter = Meter::new(UsageEvent::Client);
+    meter.on_body(text.as_bytes());
+    meter.reading()
+}
+
+fn with_usage(usage: &str) -> Reading {
+    body(&format!("{{\"choices\":[{{\"message\":{{\"content\":\"hello\"}}}}],\"usage\":{usage}}}"))
+}
+
+/// The counts that are not zero, by name.
+fn counts(reading: &Reading) -> Vec<(&'static str, i64)> {
+    let usage = reading.usage.unwrap_or_default();
+    let counts = Usage::NAMES.into_iter().zip(usage.counts().map(TokenCount::get));
+    counts.filter(|(_, count)| *count != 0).collect()
+}
+
+const DELTA: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"abcd\"}}],\"usage\":null}\n\n";
+const USAGE: &str =
+    "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":2,\"total_tokens\":7}}\n\n";
+const DONE: &str = "data: [DONE]\n\n";
+
+#[test]
+fn the_gateways_own_event_is_stripped_and_no_other() {
+    use Step::{Forward, Strip, Terminator};
+    let whole = format!("{DELTA}: ping\n\n{DELTA}{USAGE}{DONE}");
+    let (steps, reading) = stream(UsageEvent::Gateway, &whole);
+    assert_eq!(steps, [Forward, Forward, Forward, Strip, Terminator]);
+    assert_eq!(counts(&reading), [("input", 5), ("output", 2)]);
+    assert_eq!((reading.output_bytes, reading.has_output, reading.suspect), (8, true, false));
+    assert_eq!((reading.answer, reading.estimated_output().get()), (Answer::Given, 2));
+    assert_eq!(stream(UsageEvent::Client, &whole).0, [Forward, Forward, Forward, Forward, Terminator]);
+    for other in [
+        "data: {\"choices\":[],\"prompt_filter_results\":[]}\n\n",
+        "data: {\"choices\":[],\"usage\":null}\n\n",
+        "data: {\"choices\":[{\"delta\":{}}],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":2}}\n\n",
+        "data: {\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":2}}\n\n",
+        "data:\n\n",
+        "data: not JSON\n\n",
+    ] {
+        assert_eq!(stream(UsageEvent::Gateway, other).0, [Forward], "{other}");
+    }
+    assert_eq!(stream(UsageEvent::Client, "data:  [DONE] \r\n\r\n").0, [Terminator]);
+}
+
+#[test]
+fn usage_in_a_stream_is_cumulative() {
+    let part = |output: i64| {
+        format!(
+            "data: {{\"choices\":[],\"usage\":{{\"prompt_tokens\":10,\"completion_tokens\":{output}}}}}\n\n"
+        )
+    };
+    let (_, reading) = stream(UsageEvent::Client, &format!("{DELTA}{}{}{}", part(3), part(9), part(5)));
+    assert_eq!(counts(&reading), [("input", 10), ("output", 9)]);
+    let late =
+        "data: {\"x_groq\":{\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}},\"choices\":[]}\n\n";
+    assert_eq!(counts(&stream(UsageEvent::Client, late).1), [("input", 1), ("output", 2)]);
+}
+
+#[test]
+fn kinds_are_disjoint() {
+    for (usage, want) in [
+        (
+            "{\"prompt_tokens\":100,\"completion_tokens\":50,\"total_tokens\":150}",
+            vec![("input", 100), ("output", 50)],
+        ),
+        (
+            "{\"prompt_tokens\":100,\"completion_tokens\":50,\"prompt_tokens_details\":{\"cached_tokens\":60,\"audio_tokens\":10,\"cache_write_tokens\":20,\"odd\":\"x\"},\"completion_tokens_details\":{\"reasoning_tokens\":30,\"audio_tokens\":5,\"accepted_prediction_tokens\":3}}",
+            vec![
+                ("input", 10),
+                ("cached_input", 60),
+                ("cache_write", 20),
+                ("output", 15),
+                ("reasoning", 30),
+                ("audio_input", 10),
+                ("audio_output", 5),
+            ],
+        ),
+        // DeepSeek says the cached part at the top.
+        (
+            "{\"prompt_tokens\":100,\"completion_tokens\":5,\"prompt_cache_hit_tokens\":64,\"prompt_cache_miss_tokens\":36}",
+            vec![("input", 36), ("cached_input", 64), ("output", 5)],
+        ),
+        // xAI counts reasoning beside the output, Gemini's compatible server too.
+        (
+            "{\"prompt_tokens\":32,\"completion_tokens\":9,\"total_tokens\":135,\"completion_tokens_details\":{\"reasoning_tokens\":94}}",
+            vec![("input", 32), ("output", 9), ("reasoning", 94)],
+        ),
+        (
+            "{\"prompt_tokens\":4,\"completion_tokens\":3,\"total_tokens\":100}",
+            vec![("input", 4), ("output", 96)],
+        ),
+        // A detail larger than its total.
+        (
+            "{\"prompt_tokens\":10,\"completion_tokens\":5,\"prompt_tokens_details\":{\"cached_tokens\":60,\"audio_tokens\":1},\"completion_tokens_details\":{\"reasoning_tokens\":9}}",
+            vec![("cached_input", 10), ("reasoning", 5)],
+        ),
+        ("{\"completion_tokens\":3,\"total_tokens\":10}", vec![("input", 7), ("output", 3)]),
+        (
+            "{\"input_tokens\":7,\"output_tokens\":3,\"prompt_tokens_details\":null}",
+            vec![("input", 7), ("output", 3)],
+        ),
+        (
+            "{\"prompt_tokens\":7,\"completion_tokens\":3,\"server_tool_use\":{\"web_search_requests\":2,\"x\":null}}",
+            vec![("input", 7), ("output", 3), ("tool_calls", 2)],
+        ),
+    ] {
+        let reading = with_usage(usage);
+        assert_eq!((counts(&reading), reading.suspect), (want, false), "{usage}");
+    }
+}
+
+#[test]
+fn nonsense_is_not_believed() {
+    for usage in [
+        "{\"prompt_tokens\":-5,\"completion_tokens\":2}",
+        "{\"prompt_tokens\":5.5,\"completion_tokens\":2}",
+        "{\"prompt_tokens\":\"5\",\"completion_tokens\":2}",
+        "{\"prompt_tokens\":1e3,\"completion_tokens\":2}",
+        "{\"prompt_tokens\":5,\"completion_tokens\":2147483648}",
+        "{\"prompt_tokens\":5,\"completion_tokens\":99999999999999999999999}",
+        "{\"prompt_tokens\":5,\"completion_tokens\":2,\"prompt_tokens_details\":{\"cached_tokens\":-1}}",
+        "{\"prompt_tokens\":5,\"completion_tokens\":2,\"prompt_tokens_details\":[]}",
+        "{\"completion_tokens\":2}",
+        // No output, although text flowed.
+        "{\"prompt_tokens\":5,\"completion_tokens\":0}",
+        "[]",
+        "\"5\"",
+    ] {
+        let reading = with_usage(usage);
+        assert_eq!((reading.usage, reading.suspect, reading.output_bytes), (None, true, 5), "{usage}");
+    }
+    for usage in ["null", "{}", "{\"cost\":1.5}"] {
+        let reading = with_usage(usage);
+        assert_eq!((reading.usage, reading.suspect), (None, false), "{usage}");
+    }
+}
+
+#[test]
+fn all_that_the_model_wrote_is_counted() {
+    for (message, bytes) in [
+        ("{\"content\":\"h\\u00e9\\n\"}", 4),
+        ("{\"content\":null,\"refusal\":\"no\"}", 2),
+        ("{\"reasoning_content\":\"abc\",\"content\":\"\"}", 3),
+        (
+            "{\"reasoning_content\":\"abc\",\"reasoning\":\"abc\",\"reasoning_details\":[{\"text\":\"abc\"}]}",
+            3,
+        ),
+        (
+            "{\"tool_calls\":[{\"index\":0,\"id\":\"x\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]}",
+            3,
+        ),
+        ("{\"tool_calls\":[{\"custom\":{\"name\":\"f\",\"input\":\"abc\"}}]}", 4),
+        ("{\"function_call\":{\"name\":\"f\",\"arguments\":\"{}\"}}", 3),
+        ("{\"audio\":{\"id\":\"x\",\"data\":\"QUJD\",\"transcript\":\"hey\"}}", 3),
+        (
+            "{\"content\":[{\"type\":\"text\",\"text\":\"abc\"},{\"type\":\"thinking\",\"thinking\":[{\"type\":\"text\",\"text\":\"de\"}]}]}",
+            5,
+        ),
+        ("{\"role\":\"assistant\"}", 0),
+        ("null", 0),
+    ] {
+        for place in ["message", "delta"] {
+            let reading = body(&format!("{{\"choices\":[{{\"{place}\":{message}}}]}}"));
+            assert_eq!((reading.output_bytes, reading.has_output), (bytes, bytes > 0), "{message}");
+        }
+    }
+    assert_eq!(body("{\"choices\":[{\"text\":\"abcde\"}]}").estimated_output().get(), 2);
+    assert!(body("{\"choices\":[{\"delta\":{\"audio\":{\"data\":\"QUJD\"}}}]}").has_output);
+}
+
+#[test]
+fn what_is_no_answer_is_known_as_such() {
+    for (text, want) in [
+        ("", Answer::Nothing),
+        (" \n", Answer::Nothing),
+        ("  <!DOCTYPE html><html>", Answer::Page),
+        ("null", Answer::Empty),
+        ("[]", Answer::Empty),
+        ("{}", Answer::Empty),
+        ("{\"error\":null}", Answer::Empty),
+        ("\"ok\"", Answer::Empty),
+        ("{\"error\":{\"message\":\"m\"}}", Answer::Error),
+        ("{\"error\":\"m\",\"choices\":[]}", Answer::Error),
+        ("[{\"error\":{\"code\":429}}]", Answer::Error),
+        ("{\"choices\":[", Answer::Unreadable),
+        ("\u{1f}\u{8b}", Answer::Unreadable),
+        ("{\"choices\":[]} x", Answer::Unreadable),
+        ("{\"choices\":[{}]}", Answer::Given),
+    ] {
+        assert_eq!(body(text).answer, want, "{text}");
+    }
+    let reading =
+        body("{\"error\":{\"message\":\"m\"},\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":0}}");
+    assert_eq!((counts(&reading), reading.has_error, reading.has_output), (vec![("input", 3)], true, false));
+    // Cut short behind its usage.
+    let reading =
+        body("{\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":1},\"choices\":[{\"message\":{\"con");
+    assert_eq!((counts(&reading), reading.answer), (vec![("input", 3), ("output", 1)], Answer::Unreadable));
+    assert_eq!(body(&"[".repeat(100_000)).answer, Answer::Unreadable);
+}
+
+#[test]
+fn an_error_ends_a_stream() {
+    use Step::{Fault, Forward};
+    for (text, steps, answer) in [
+        ("data: {\"error\":{\"message\":\"m\"}}\n\n".to_owned(), vec![Fault], Answer::Error),
+        ("event: error\ndata: {\"message\":\"m\"}\n\n".to_owned(), vec![Fault], Answer::Error),
+        ("{\"error\":{\"message\":\"m\"}}\n\n".to_owned(), vec![Fault], Answer::Error),
+        (format!("{DELTA}data: {{\"error\":\"m\"}}\n\n"), vec![Forward, Fault], Answer::Given),
+        ("<html>\n\n".to_owned(), vec![Forward], Answer::Page),
+        (": ping\n\n".to_owned(), vec![Forward], Answer::Nothing),
+    ] {
+        let (got, reading) = stream(UsageEvent::Gateway, &text);
+        assert_eq!((got, reading.answer), (steps, answer), "{text}");
+        assert_eq!(reading.has_error, text.contains("error"), "{text}");
+    }
+}
+
+#[test]
+fn the_tier_that_served_is_told() {
+    for (tier, want) in [
+        ("\"priority\"", Some(ServiceTier::Priority)),
+        ("\"default\"", Some(ServiceTier::Default)),
+        ("null", None),
+        ("1", None),
+    ] {
+        assert_eq!(body(&format!("{{\"choices\":[],\"service_tier\":{tier}}}")).tier, want, "{tier}");
+    }
+}
+
+#[test]
+fn large_events_are_scanned() {
+    let large = "x".repeat(1 << 20);
+    let text = format!(
+        "data: {{\"choices\":[{{\"delta\":{{\"images\":[{{\"image_url\":{{\"url\":\"{large}\"}}}}]}}}}],\"usage\":{{\"prompt_tokens\":1,\"completion_tokens\":2}}}}\n\n"
+    );
+    let (_, reading) = stream(UsageEvent::Gateway, &text);
+    assert_eq!(counts(&reading), [("input", 1), ("output", 2)]);
+    assert_eq!((reading.output_bytes, reading.has_output), (0, true));
+}

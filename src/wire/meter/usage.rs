@@ -1,0 +1,190 @@
+//! A provider's usage figures in OpenAI's dialect and its relatives: read strictly, merged at their largest, taken
+//! apart into disjoint kinds.
+
+use crate::usage::{TokenCount, Usage};
+use crate::wire::json::{Cursor, JsonFault, Kind};
+
+/// Figures as they were reported; all but the details are totals that include the details.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Figures {
+    input: Option<TokenCount>,
+    output: Option<TokenCount>,
+    total: Option<TokenCount>,
+    cached: Option<TokenCount>,
+    cache_write: Option<TokenCount>,
+    audio_input: Option<TokenCount>,
+    image_input: Option<TokenCount>,
+    reasoning: Option<TokenCount>,
+    audio_output: Option<TokenCount>,
+    image_output: Option<TokenCount>,
+    tool_calls: Option<TokenCount>,
+}
+
+/// What a `usage` member holds.
+pub(super) enum Reported {
+    /// Null, or nothing known.
+    Nothing,
+    /// Figures that can be believed, taken by themselves.
+    Figures(Figures),
+    /// Figures that cannot: negative, fractional, text, or beyond all measure.
+    Nonsense,
+}
+
+impl Reported {
+    /// Reads the value that comes next.
+    ///
+    /// # Errors
+    /// When it is no JSON.
+    pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<Self, JsonFault> {
+        if cursor.kind()? != Kind::Object {
+            return Ok(if cursor.skip()? == "null" { Self::Nothing } else { Self::Nonsense });
+        }
+        let mut figures = Figures::default();
+        let mut believed = true;
+        let mut object = cursor.enter()?;
+        while let Some(key) = cursor.next_key(&mut object)? {
+            match key.decode().as_ref() {
+                "prompt_tokens_details" | "input_tokens_details" => {
+                    believed &= each(cursor, |name, count| figures.input_detail(name, count))?;
+                }
+                "completion_tokens_details" | "output_tokens_details" => {
+                    believed &= each(cursor, |name, count| figures.output_detail(name, count))?;
+                }
+                "server_tool_use" | "server_tool_use_details" | "server_side_tool_usage_details" => {
+                    believed &= each(cursor, |_, count| {
+                        let calls = figures.tool_calls.unwrap_or_default();
+                        figures.tool_calls = Some(calls.plus(TokenCount::clamped(count)));
+                        TokenCount::parse(count).is_some()
+                    })?;
+                }
+                name => believed &= figures.total(name, cursor)?,
+            }
+        }
+        if !believed {
+            return Ok(Self::Nonsense);
+        }
+        Ok(if figures == Figures::default() { Self::Nothing } else { figures.plausible() })
+    }
+}
+
+/// Gives each member of the object that comes next, as far as it is a number, to `take`; false when one is no count.
+fn each(cursor: &mut Cursor<'_>, mut take: impl FnMut(&str, i64) -> bool) -> Result<bool, JsonFault> {
+    if cursor.kind()? != Kind::Object {
+        return Ok(cursor.skip()? == "null");
+    }
+    let mut believed = true;
+    let mut object = cursor.enter()?;
+    while let Some(key) = cursor.next_key(&mut object)? {
+        let value = cursor.skip()?;
+        let name = key.decode();
+        match value.parse::<i64>() {
+            Ok(count) => believed &= take(&name, count),
+            Err(_) if value == "null" || value.starts_with(['{', '[']) => {}
+            // Not a number we know how to count with: take() alone knows whether the name matters.
+            Err(_) => believed &= take(&name, -1),
+        }
+    }
+    Ok(believed)
+}
+
+impl Figures {
+    /// Takes a total by its name; false when it matters and is no count.
+    fn total(&mut self, name: &str, cursor: &mut Cursor<'_>) -> Result<bool, JsonFault> {
+        let field = match name {
+            "prompt_tokens" | "input_tokens" => &mut self.input,
+            "completion_tokens" | "output_tokens" => &mut self.output,
+            "total_tokens" => &mut self.total,
+            "prompt_cache_hit_tokens" | "cache_read_input_tokens" | "cached_tokens" => &mut self.cached,
+            "cache_creation_input_tokens" => &mut self.cache_write,
+            _ => {
+                cursor.skip()?;
+                return Ok(true);
+            }
+        };
+        let value = cursor.skip()?;
+        Ok(value == "null" || larger(field, value.parse().unwrap_or(-1)))
+    }
+
+    fn input_detail(&mut self, name: &str, count: i64) -> bool {
+        let field = match name {
+            "cached_tokens" => &mut self.cached,
+            "cache_write_tokens" | "cache_creation_tokens" => &mut self.cache_write,
+            "audio_tokens" => &mut self.audio_input,
+            "image_tokens" => &mut self.image_input,
+            _ => return true,
+        };
+        larger(field, count)
+    }
+
+    fn output_detail(&mut self, name: &str, count: i64) -> bool {
+        let field = match name {
+            "reasoning_tokens" => &mut self.reasoning,
+            "audio_tokens" => &mut self.audio_output,
+            "image_tokens" => &mut self.image_output,
+            _ => return true,
+        };
+        larger(field, count)
+    }
+
+    /// Figures without a total on one side can be completed from the sum, or not at all.
+    fn plausible(mut self) -> Reported {
+        if self.input.is_none() {
+            let (Some(total), Some(output)) = (self.total, self.output) else { return Reported::Nonsense };
+            self.input = Some(total.minus(output));
+        }
+        Reported::Figures(self)
+    }
+
+    /// Both at their largest, kind by kind: usage in a stream is cumulative.
+    pub(super) fn merged(self, other: Self) -> Self {
+        Self {
+            input: self.input.max(other.input),
+            output: self.output.max(other.output),
+            total: self.total.max(other.total),
+            cached: self.cached.max(other.cached),
+            cache_write: self.cache_write.max(other.cache_write),
+            audio_input: self.audio_input.max(other.audio_input),
+            image_input: self.image_input.max(other.image_input),
+            reasoning: self.reasoning.max(other.reasoning),
+            audio_output: self.audio_output.max(other.audio_output),
+            image_output: self.image_output.max(other.image_output),
+            tool_calls: self.tool_calls.max(other.tool_calls),
+        }
+    }
+
+    /// The disjoint kinds. A detail is at most what is left of its total.
+    pub(super) fn usage(self) -> Usage {
+        let mut input = self.input.unwrap_or_default();
+        // Some count reasoning beside the output: their sum says so.
+        let reported = self.output.unwrap_or_default();
+        let beside = self.total.unwrap_or_default().minus(input.plus(reported));
+        let mut output = reported.plus(beside);
+        Usage {
+            cached_input: taken(&mut input, self.cached),
+            cache_write: taken(&mut input, self.cache_write),
+            cache_write_1h: TokenCount::ZERO,
+            audio_input: taken(&mut input, self.audio_input),
+            image_input: taken(&mut input, self.image_input),
+            input,
+            reasoning: taken(&mut output, self.reasoning),
+            audio_output: taken(&mut output, self.audio_output),
+            image_output: taken(&mut output, self.image_output),
+            output,
+            tool_calls: self.tool_calls.unwrap_or_default(),
+        }
+    }
+}
+
+/// Raises `field` to `count`; false when that is no count.
+fn larger(field: &mut Option<TokenCount>, count: i64) -> bool {
+    let count = TokenCount::parse(count);
+    *field = (*field).max(count);
+    count.is_some()
+}
+
+/// Takes a detail out of its total.
+fn taken(total: &mut TokenCount, detail: Option<TokenCount>) -> TokenCount {
+    let detail = detail.unwrap_or_default().min(*total);
+    *total = total.minus(detail);
+    detail
+}
