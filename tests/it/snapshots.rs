@@ -62,7 +62,11 @@ fn masked(text: &str) -> String {
     let mut result = words.clone();
     for (number, pair) in words.windows(2).enumerate() {
         // How long until a window ends depends on the hour.
-        if pair[1].starts_with("second") || pair[1].starts_with("minute") || pair[1].starts_with("hour") {
+        if pair[1] == "s"
+            || pair[1].starts_with("second")
+            || pair[1].starts_with("minute")
+            || pair[1].starts_with("hour")
+        {
             result[number] = "<number>".to_owned();
         }
     }
