@@ -37,6 +37,9 @@ fn main() -> ExitCode {
     let config = config::Config::load(None, &config::Environment::of_process());
     match config {
         Ok(config) => server::run(config),
-        Err(fault) => { eprintln!("{fault}"); ExitCode::from(3) }
+        Err(fault) => {
+            eprintln!("{fault}");
+            ExitCode::from(3)
+        }
     }
 }

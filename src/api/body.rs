@@ -124,9 +124,9 @@ impl<'a> Fields<'a> {
     /// When it is anything else, or no Unicode text (half of a surrogate pair).
     pub fn text(&self, name: &str) -> Result<Option<String>, Refusal> {
         let Some(raw) = self.raw(name) else { return Ok(None) };
-        read_text(raw).map(Some).ok_or_else(|| {
-            self.fault(name, format!("must be a string of Unicode text, not {}", shown(raw)))
-        })
+        read_text(raw)
+            .map(Some)
+            .ok_or_else(|| self.fault(name, format!("must be a string of Unicode text, not {}", shown(raw))))
     }
 
     /// A list's elements.

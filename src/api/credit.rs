@@ -111,7 +111,8 @@ fn within_bounds(field: &str, granted: Money, used: Money, amount: Money) -> Res
         return Ok(());
     }
     let most = most.quota_down();
-    let why = format!("adds more than an amount can be: at most {} credits ({most} quota)", credits_of_quota(most));
+    let why =
+        format!("adds more than an amount can be: at most {} credits ({most} quota)", credits_of_quota(most));
     Err(Denied::Refused(Refusal::field(field, why)))
 }
 
@@ -193,9 +194,7 @@ impl Desk {
 
     async fn read_seen(&self, id: TokenId, sees: Option<UserId>) -> Result<TokenRecord, Refusal> {
         let found = self.read(move |sql| crate::store::tokens::find(sql, id)).await?;
-        found
-            .filter(|record| sees.is_none_or(|user| user == record.user))
-            .ok_or(Refusal::NotFound("token"))
+        found.filter(|record| sees.is_none_or(|user| user == record.user)).ok_or(Refusal::NotFound("token"))
     }
 
     pub(super) async fn rotate_token(&self, call: &Call<'_>, id: TokenId) -> Result<Answer, Refusal> {

@@ -73,8 +73,8 @@ fn identify_caller(desk: &Desk, request: &HttpRequest) -> Result<Caller, Refusal
         CredentialFault::Ambiguous => Refusal::Ambiguous,
         CredentialFault::Missing | CredentialFault::Malformed => Refusal::Unauthenticated,
     })?;
-    let caller = identify(desk.directory.as_ref(), &key, desk.clock.now())
-        .map_err(|_| Refusal::Unauthenticated)?;
+    let caller =
+        identify(desk.directory.as_ref(), &key, desk.clock.now()).map_err(|_| Refusal::Unauthenticated)?;
     let from = request.peer_addr().map(|peer| peer.ip());
     if !from.is_some_and(|ip| caller.permits_ip(ip)) {
         return Err(Refusal::Forbidden("This token may not be used from your address"));
@@ -151,12 +151,7 @@ enum Unread {
     Perhaps,
 }
 
-fn refused(
-    request: &HttpRequest,
-    refusal: &Refusal,
-    language: Language,
-    unread: Unread,
-) -> HttpResponse {
+fn refused(request: &HttpRequest, refusal: &Refusal, language: Language, unread: Unread) -> HttpResponse {
     let headers = request.headers();
     let length = headers.get(header::CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0");
     let has_body = length || headers.contains_key(header::TRANSFER_ENCODING);

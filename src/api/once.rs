@@ -113,11 +113,7 @@ impl Desk {
         }
     }
 
-    async fn made_before(
-        &self,
-        deed: Deed,
-        made: &[i64],
-    ) -> Result<(&'static str, Box<RawValue>), Refusal> {
+    async fn made_before(&self, deed: Deed, made: &[i64]) -> Result<(&'static str, Box<RawValue>), Refusal> {
         Ok(match deed {
             Deed::CreateBatch => ("already_created", json_of(&self.tokens_now(made).await?)),
             Deed::CreateToken => ("already_created", json_of(&self.tokens_now(made).await?.first())),
@@ -130,7 +126,9 @@ impl Desk {
     async fn tokens_now(&self, ids: &[i64]) -> Result<Vec<Option<ShownToken>>, Refusal> {
         let ids = ids.to_vec();
         let found = self
-            .read(move |sql| ids.into_iter().map(|id| tokens::find(sql, TokenId(id))).collect::<Result<Vec<_>, _>>())
+            .read(move |sql| {
+                ids.into_iter().map(|id| tokens::find(sql, TokenId(id))).collect::<Result<Vec<_>, _>>()
+            })
             .await?;
         Ok(found.into_iter().map(|record| record.map(|record| self.show(record))).collect())
     }
@@ -138,7 +136,9 @@ impl Desk {
     async fn users_now(&self, ids: &[i64]) -> Result<Vec<Option<ShownUser>>, Refusal> {
         let ids = ids.to_vec();
         let found = self
-            .read(move |sql| ids.into_iter().map(|id| users::find(sql, UserId(id))).collect::<Result<Vec<_>, _>>())
+            .read(move |sql| {
+                ids.into_iter().map(|id| users::find(sql, UserId(id))).collect::<Result<Vec<_>, _>>()
+            })
             .await?;
         Ok(found.into_iter().map(|record| record.map(|record| self.show_user(record))).collect())
     }

@@ -120,7 +120,9 @@ mod tests {
         assert_eq!(page(""), Ok(Page { number: 1, size: 20 }));
         assert_eq!(page("page=3&page_size=100").map(Page::offset), Ok(200));
         assert_eq!(page("page=9223372036854775807&page_size=100").map(Page::offset), Ok(i64::MAX));
-        for text in ["page=0", "page=-1", "page_size=101", "page_size=0", "page=9223372036854775808", "page=1.0"] {
+        for text in
+            ["page=0", "page=-1", "page_size=101", "page_size=0", "page=9223372036854775808", "page=1.0"]
+        {
             assert!(page(text).is_err(), "{text}");
         }
     }

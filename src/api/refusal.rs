@@ -201,9 +201,21 @@ mod tests {
 
     #[test]
     fn conflicts_are_not_to_be_retried_and_a_busy_store_is() {
-        assert!(Refusal::AlreadyRefunded.answer(Language::English).headers.contains(&("x-should-retry", "false".to_owned())));
-        assert!(Refusal::Storage.answer(Language::English).headers.contains(&("retry-after", "1".to_owned())));
-        assert!(Refusal::TooManyCalls(7).answer(Language::English).headers.contains(&("retry-after", "7".to_owned())));
+        assert!(
+            Refusal::AlreadyRefunded
+                .answer(Language::English)
+                .headers
+                .contains(&("x-should-retry", "false".to_owned()))
+        );
+        assert!(
+            Refusal::Storage.answer(Language::English).headers.contains(&("retry-after", "1".to_owned()))
+        );
+        assert!(
+            Refusal::TooManyCalls(7)
+                .answer(Language::English)
+                .headers
+                .contains(&("retry-after", "7".to_owned()))
+        );
     }
 
     #[test]

@@ -141,9 +141,9 @@ pub fn has_route(path: &str) -> bool {
 
 /// Whether `path` is a balance, which pages of other sites may read with a key that they were given.
 pub fn is_open_to_other_sites(path: &str) -> bool {
-    TABLE.iter().any(|(_, pattern, deed, _)| {
-        *pattern == path && matches!(deed, Deed::Balance | Deed::UserBalance)
-    })
+    TABLE
+        .iter()
+        .any(|(_, pattern, deed, _)| *pattern == path && matches!(deed, Deed::Balance | Deed::UserBalance))
 }
 
 /// Finds what a call does.

@@ -48,8 +48,7 @@ impl Fixture {
         let path = std::env::temp_dir().join(name).join("t.db");
         let clock = Clock::manual(crate::clock::Timestamp::from_secs(NOW));
         let zone = Zone("UTC".parse().unwrap());
-        let directory =
-            Arc::new(Directory::new(Arc::new(catalogue()), Arc::new(Roster::new(Vec::new()))));
+        let directory = Arc::new(Directory::new(Arc::new(catalogue()), Arc::new(Roster::new(Vec::new()))));
         let settings = Settings {
             path: path.clone(),
             durability: Durability::Process,
@@ -67,10 +66,7 @@ impl Fixture {
             management_rpm: 0,
         });
         let key = desk.mint();
-        store
-            .write::<_, (), _>(move |txn| Ok(admins::first_start(txn, &key)?))
-            .await
-            .unwrap();
+        store.write::<_, (), _>(move |txn| Ok(admins::first_start(txn, &key)?)).await.unwrap();
         Self { desk, store, directory, clock, path }
     }
 
@@ -150,7 +146,10 @@ async fn a_token_lives_its_life() {
     f.spend(id, 1, 2_001).await;
     let shown = f.ok(&format!("GET {one}"), "").await;
     assert_eq!((shown["used_quota"].as_i64(), shown["remain_quota"].as_i64()), (Some(2), Some(499_998)));
-    assert_eq!((shown["daily_used_quota"].as_i64(), shown["monthly_used_quota"].as_i64()), (Some(2), Some(2)));
+    assert_eq!(
+        (shown["daily_used_quota"].as_i64(), shown["monthly_used_quota"].as_i64()),
+        (Some(2), Some(2))
+    );
 
     let (status, answer) = f.call(&format!("POST {one}/credit"), r#"{"quota":-500000}"#).await;
     assert!(status == 400 && answer["message"].as_str().unwrap().contains("199.9992 credits (499998 quota)"));
@@ -167,7 +166,8 @@ async fn a_token_lives_its_life() {
     f.ok(&format!("POST {one}/rotate"), "").await;
     assert!(f.caller(&again["key"]).is_none() && f.caller(&rotated["key"]).is_none());
 
-    let disabled = f.ok(&format!("PATCH {one}"), r#"{"status":2,"name":"b","metadata":{"z":"1","a":"2"}}"#).await;
+    let disabled =
+        f.ok(&format!("PATCH {one}"), r#"{"status":2,"name":"b","metadata":{"z":"1","a":"2"}}"#).await;
     assert_eq!((disabled["status"].as_i64(), disabled["name"].as_str()), (Some(2), Some("b")));
     assert_eq!(disabled["metadata"], json!({"z":"1","a":"2"}));
     f.ok(&format!("DELETE {one}"), "").await;
@@ -225,13 +225,13 @@ async fn a_repeated_call_does_nothing_a_second_time() {
 async fn batches_are_all_or_none() {
     let f = Fixture::new().await;
     let long = "x".repeat(51);
-    let (status, answer) =
-        f.call("POST /v1/tokens/batch", &json!({"tokens": [{"name": "a"}, {"name": long}]}).to_string()).await;
+    let (status, answer) = f
+        .call("POST /v1/tokens/batch", &json!({"tokens": [{"name": "a"}, {"name": long}]}).to_string())
+        .await;
     assert_eq!((status, answer["code"].as_str()), (400, Some("token_name_too_long")));
     assert!(answer["message"].as_str().unwrap().starts_with("tokens[1].name"));
-    let (status, answer) = f
-        .call("POST /v1/tokens/batch", r#"{"tokens":[{"name":"a"},{"name":"b","user_id":9}]}"#)
-        .await;
+    let (status, answer) =
+        f.call("POST /v1/tokens/batch", r#"{"tokens":[{"name":"a"},{"name":"b","user_id":9}]}"#).await;
     assert!(status == 400 && answer["message"].as_str().unwrap().starts_with("tokens[1].user_id"));
     let made = f.ok("POST /v1/tokens/batch", r#"{"tokens":[{"name":"a"},{"name":"b"}]}"#).await;
     let names: Vec<&str> = made.as_array().unwrap().iter().map(|t| t["name"].as_str().unwrap()).collect();
@@ -320,7 +320,10 @@ async fn a_charge_is_given_back_once() {
     let adjusts = f.ok("GET /v1/ledger?outcome=adjust", "").await;
     assert_eq!(adjusts["items"][0]["id"], row["id"]);
     let usage = f.ok(&format!("GET /v1/tokens/{id}/usage?by=model"), "").await;
-    assert_eq!((usage["items"][0]["model"].as_str(), usage["total"]["requests"].as_i64()), (Some("m"), Some(1)));
+    assert_eq!(
+        (usage["items"][0]["model"].as_str(), usage["total"]["requests"].as_i64()),
+        (Some("m"), Some(1))
+    );
     let day = f.ok(&format!("GET /v1/tokens/{id}/usage"), "").await;
     assert_eq!(day["items"][0]["day"].as_str(), Some("2026-11-24"));
     assert_eq!(f.ok(&format!("GET /v1/tokens/{id}/usage?from=0&to=86399"), "").await["items"], json!([]));
@@ -329,10 +332,12 @@ async fn a_charge_is_given_back_once() {
 #[tokio::test]
 async fn lists_are_paged_and_filtered() {
     let f = Fixture::new().await;
-    let bodies: Vec<Value> = (0..25).map(|n| json!({"name": format!("t%{n}"), "remain_quota": n % 2})).collect();
+    let bodies: Vec<Value> =
+        (0..25).map(|n| json!({"name": format!("t%{n}"), "remain_quota": n % 2})).collect();
     f.ok("POST /v1/tokens/batch", &json!({ "tokens": bodies }).to_string()).await;
     let page = f.ok("GET /v1/tokens?page=2&page_size=10", "").await;
-    let names: Vec<&str> = page["items"].as_array().unwrap().iter().map(|t| t["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> =
+        page["items"].as_array().unwrap().iter().map(|t| t["name"].as_str().unwrap()).collect();
     assert_eq!((names[0], names.len(), page["total"].as_i64()), ("t%14", 10, Some(26)));
     for (query, total) in [
         ("keyword=%25", 25),
@@ -349,7 +354,9 @@ async fn lists_are_paged_and_filtered() {
         let list = f.ok(&format!("GET /v1/tokens?{query}"), "").await;
         assert_eq!(list["total"].as_i64(), Some(total), "{query}");
     }
-    for query in ["page_size=101", "page_size=-1", "page=0", "status=5", "status=x", "page=9223372036854775808"] {
+    for query in
+        ["page_size=101", "page_size=-1", "page=0", "status=5", "status=x", "page=9223372036854775808"]
+    {
         assert_eq!(f.call(&format!("GET /v1/tokens?{query}"), "").await.0, 400, "{query}");
     }
     let rows = f.ok("GET /v1/ledger?page=2&page_size=5", "").await;
@@ -364,7 +371,9 @@ async fn the_environment_names_a_key() {
     let (a, b) = (f.desk.mint(), f.desk.mint());
     let set = |key: Option<Key>| {
         let store = Arc::clone(&f.store);
-        async move { store.write::<_, (), _>(move |txn| Ok(admins::environment_key(txn, key.as_ref())?)).await.unwrap() }
+        async move {
+            store.write::<_, (), _>(move |txn| Ok(admins::environment_key(txn, key.as_ref())?)).await.unwrap()
+        }
     };
     let lives = |key: &Key| identify(f.directory.as_ref(), key, f.clock.now()).is_ok();
     assert_eq!(set(None).await, admins::Environment::Unchanged);
@@ -404,7 +413,8 @@ async fn what_is_on_disk_is_loaded_again() {
         .await
         .unwrap();
     let windows = f.desk.zone.windows(f.clock.now());
-    let (loaded, now) = (book.token(id, windows).unwrap(), f.store.books().lock().token(id, windows).unwrap());
+    let (loaded, now) =
+        (book.token(id, windows).unwrap(), f.store.books().lock().token(id, windows).unwrap());
     assert_eq!((loaded.total, loaded.day.limit), (now.total, now.day.limit));
     assert_eq!(book.user(UserId(user)), f.store.books().lock().user(UserId(user)));
     assert_eq!(directory.token(id), f.directory.token(id));

@@ -135,8 +135,7 @@ impl TokenChanges {
     }
 
     fn read_shared(fields: &Fields<'_>, rules: Rules<'_>) -> Result<Self, Refusal> {
-        let too_long =
-            |place| Refusal::NameTooLong(if fields.is_nested() { Some(place) } else { None });
+        let too_long = |place| Refusal::NameTooLong(if fields.is_nested() { Some(place) } else { None });
         Ok(Self {
             name: fields.name(too_long)?,
             enabled: None,

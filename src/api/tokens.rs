@@ -121,11 +121,7 @@ impl Desk {
     }
 
     /// Draws a key for each form, if the caller may make such tokens.
-    fn mint_for(
-        &self,
-        call: &Call<'_>,
-        forms: Vec<TokenForm>,
-    ) -> Result<(Vec<NewToken>, Vec<Key>), Refusal> {
+    fn mint_for(&self, call: &Call<'_>, forms: Vec<TokenForm>) -> Result<(Vec<NewToken>, Vec<Key>), Refusal> {
         let own = call.caller.token().user;
         let mut new = Vec::with_capacity(forms.len());
         let mut keys = Vec::with_capacity(forms.len());
@@ -163,8 +159,7 @@ impl Desk {
                 return Err(Denied::Refused(MORE_SCOPE));
             }
             let sets_end = changes.sets_end();
-            let settings =
-                changes.apply(before.settings.clone(), "model_limits").map_err(Denied::Refused)?;
+            let settings = changes.apply(before.settings.clone(), "model_limits").map_err(Denied::Refused)?;
             let admins = Admins::count(txn.sql(), txn.now())?;
             if sets_end {
                 refuse_last_end(txn, &before)?;
@@ -246,7 +241,8 @@ fn read_ids(call: &Call<'_>) -> Result<Vec<TokenId>, Refusal> {
     let mut ids = Vec::with_capacity(list.len());
     for (at, raw) in list.into_iter().enumerate() {
         let id = parse_integer(raw.get()).filter(|id| *id >= 1);
-        let id = id.ok_or_else(|| Refusal::field(format!("ids[{at}]"), "must be a token's id, an integer"))?;
+        let id =
+            id.ok_or_else(|| Refusal::field(format!("ids[{at}]"), "must be a token's id, an integer"))?;
         if seen.insert(id) {
             ids.push(TokenId(id));
         }
@@ -276,8 +272,7 @@ fn create_all(
     let mut records = Vec::with_capacity(new.len());
     for (at, token) in new.iter().enumerate() {
         if users::find(txn.sql(), token.user)?.is_none() {
-            let field =
-                if list.is_empty() { "user_id".to_owned() } else { format!("{list}[{at}].user_id") };
+            let field = if list.is_empty() { "user_id".to_owned() } else { format!("{list}[{at}].user_id") };
             let why = format!("there is no user {}", token.user);
             return Err(Denied::Refused(Refusal::Field(field, why)));
         }

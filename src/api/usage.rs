@@ -67,12 +67,7 @@ impl Desk {
         self.usage_of(call, call.caller.token().id, None).await
     }
 
-    async fn usage_of(
-        &self,
-        call: &Call<'_>,
-        id: TokenId,
-        sees: Option<UserId>,
-    ) -> Result<Answer, Refusal> {
+    async fn usage_of(&self, call: &Call<'_>, id: TokenId, sees: Option<UserId>) -> Result<Answer, Refusal> {
         let query = Query::parse(call.query)?;
         let by = match query.get("by") {
             None | Some("day") => By::Day,

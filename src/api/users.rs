@@ -79,8 +79,7 @@ impl Desk {
         if !fields.has("name") {
             return Err(fields.fault("name", "is required"));
         }
-        let plain =
-            UserSettings { name: String::new(), role: Role::Member, enabled: true, unlimited: false };
+        let plain = UserSettings { name: String::new(), role: Role::Member, enabled: true, unlimited: false };
         let settings = UserChanges::read(&fields)?.apply(&plain);
         let grant = read_grant(&fields)?;
         let author = call.author();

@@ -30,7 +30,8 @@ pub fn rotate(txn: &mut Txn<'_>, token: TokenId, hash: KeyHash, grace: i64) -> r
     for older in hashes(txn.sql(), token, "SELECT hash FROM keys WHERE token_id = ?1 AND expires_at <> -1")? {
         delete(txn, older)?;
     }
-    for current in hashes(txn.sql(), token, "SELECT hash FROM keys WHERE token_id = ?1 AND expires_at = -1")? {
+    for current in hashes(txn.sql(), token, "SELECT hash FROM keys WHERE token_id = ?1 AND expires_at = -1")?
+    {
         if grace == 0 {
             delete(txn, current)?;
         } else {

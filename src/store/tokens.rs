@@ -220,10 +220,8 @@ fn read_token(row: &Row<'_>) -> rusqlite::Result<TokenRecord> {
 /// # Errors
 /// Of the store.
 pub fn find(sql: &Connection, id: TokenId) -> rusqlite::Result<Option<TokenRecord>> {
-    let mut select = sql.prepare_cached(concat!(
-        include_str!("sql/token_select.sql"),
-        "WHERE id = ?1 AND deleted_at = -1"
-    ))?;
+    let mut select = sql
+        .prepare_cached(concat!(include_str!("sql/token_select.sql"), "WHERE id = ?1 AND deleted_at = -1"))?;
     select.query_row([id.0], read_token).optional()
 }
 
