@@ -2,6 +2,7 @@
 #![allow(dead_code, unused_imports, clippy::allow_attributes, reason = "skeleton")]
 
 mod clock;
+
 mod ids;
 mod money;
 mod secret;
@@ -28,4 +29,17 @@ mod api;
 
 mod config;
 
-fn main() {}
+mod server;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let config = config::Config::load(None, &config::Environment::of_process());
+    match config {
+        Ok(config) => server::run(config),
+        Err(fault) => {
+            eprintln!("{fault}");
+            ExitCode::from(3)
+        }
+    }
+}

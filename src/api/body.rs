@@ -126,7 +126,7 @@ impl<'a> Fields<'a> {
         let Some(raw) = self.raw(name) else { return Ok(None) };
         read_text(raw)
             .map(Some)
-            .ok_or_else(|| self.fault(name, format!("must be a string, not {}", shown(raw))))
+            .ok_or_else(|| self.fault(name, format!("must be a string of Unicode text, not {}", shown(raw))))
     }
 
     /// A list's elements.

@@ -81,7 +81,8 @@ pub async fn assemble(config: &Config) -> Result<Core, StartFault> {
         retention_days: config.accounting.retention_days,
     };
     let store = Arc::new(Store::open(&settings, &directory, &clock, zone).map_err(StartFault::Open)?);
-    let mut mint = KeyMint::try_new().map_err(|error| StartFault::Failed(format!("no randomness: {error}")))?;
+    let mut mint =
+        KeyMint::try_new().map_err(|error| StartFault::Failed(format!("no randomness: {error}")))?;
     let first_key = administrators(&store, config.admin_key.clone(), mint.mint()).await?;
     let desk = Arc::new(Desk::new(DeskParts {
         store: Arc::clone(&store),
@@ -111,7 +112,9 @@ async fn administrators(store: &Store, given: Option<Key>, fresh: Key) -> Result
         })
         .await;
     made.map_err(|fault| match fault {
-        WriteFault::Store(fault) => StartFault::Failed(format!("the first start could not be recorded: {fault}")),
+        WriteFault::Store(fault) => {
+            StartFault::Failed(format!("the first start could not be recorded: {fault}"))
+        }
         WriteFault::Refused(()) => StartFault::Failed("the first start was refused".to_owned()),
     })
 }

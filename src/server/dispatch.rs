@@ -95,7 +95,8 @@ pub async fn dispatch(front: web::Data<Front>, request: HttpRequest, payload: we
         return front.refuse(&Failure::overloaded());
     }
     if request.head().upgrade() {
-        let failure = Failure::invalid_parameter("upgrade", "This server speaks HTTP/1.1 alone: send no Upgrade.");
+        let failure =
+            Failure::invalid_parameter("upgrade", "This server speaks HTTP/1.1 alone: send no Upgrade.");
         return front.refuse(&failure);
     }
     if api::has_route(path) {
@@ -123,6 +124,8 @@ fn own_answer(front: &Front, path: &str) -> HttpResponse {
     match path {
         "/readyz" => front.readiness(),
         "/livez" => text("alive\n"),
-        _ => text("tollgate, a gateway for LLM APIs with hard budgets. Its documentation is README.md in its repository.\n"),
+        _ => text(
+            "tollgate, a gateway for LLM APIs with hard budgets. Its documentation is README.md in its repository.\n",
+        ),
     }
 }

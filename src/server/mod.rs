@@ -70,15 +70,14 @@ fn listen(config: &Arc<Config>, front: &Arc<Front>) -> Result<(Running, String),
     let settings = &config.server;
     let connections = Arc::new(Connections::new(config.limits.max_connections_per_ip));
     let write = settings.timeouts.write;
-    let server = HttpServer::new(move || {
-        App::new().app_data(app_front.clone()).default_service(web::to(dispatch))
-    })
-    .disable_signals()
-    .client_request_timeout(settings.timeouts.header)
-    .client_disconnect_timeout(std::time::Duration::from_secs(1))
-    .h1_allow_half_closed(false)
-    .tcp_nodelay(true)
-    .on_connect(move |connection, data| connections.enter(connection, data, write));
+    let server =
+        HttpServer::new(move || App::new().app_data(app_front.clone()).default_service(web::to(dispatch)))
+            .disable_signals()
+            .client_request_timeout(settings.timeouts.header)
+            .client_disconnect_timeout(std::time::Duration::from_secs(1))
+            .h1_allow_half_closed(false)
+            .tcp_nodelay(true)
+            .on_connect(move |connection, data| connections.enter(connection, data, write));
     let server = if settings.workers == 0 { server } else { server.workers(settings.workers) };
     let server = server
         .bind(settings.listen)

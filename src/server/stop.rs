@@ -74,7 +74,10 @@ async fn wind_down(handles: &[ServerHandle], front: &Front, grace: Duration) {
     join_all(handles.iter().map(|handle| handle.stop(false))).await;
 }
 
-#[expect(clippy::disallowed_methods, reason = "a second signal means now; the next start settles what is open")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a second signal means now; the next start settles what is open"
+)]
 fn end_at_once() -> ! {
     log::error!("a second signal: ending at once");
     log::logger().flush();

@@ -120,6 +120,7 @@ impl Store {
             )));
         }
         let mut book = Book::new(recover::known_from(now, zone));
+        tokens::load(&sql, directory, &mut book).map_err(failed)?;
         recover::load_windows(&sql, &mut book, now, zone).map_err(failed)?;
         let queue = Arc::new(Queue::new());
         let books = Arc::new(Books::new(book, Arc::new(Inbox(Arc::clone(&queue))), clock.clone()));
