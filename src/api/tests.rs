@@ -55,7 +55,7 @@ impl Fixture {
         let path = std::env::temp_dir().join(name).join("t.db");
         let clock = Clock::manual(crate::clock::Timestamp::from_secs(NOW));
         let zone = Zone("UTC".parse().unwrap());
-        let directory = Arc::new(Directory::new(Arc::new(catalogue()), Arc::new(Roster::new(Vec::new()))));
+        let directory = directory();
         let settings = Settings {
             path: path.clone(),
             durability: Durability::Process,
