@@ -80,16 +80,15 @@ pub fn slice(
     Ok(Slice { matched, rows })
 }
 
-/// The rows of one request: one, but for ids that were imported twice.
+/// The rows with this id: one, or none.
 ///
 /// # Errors
 /// Of the store.
 pub fn of_request(sql: &Connection, id: RequestId) -> rusqlite::Result<Vec<Entry>> {
     let mut select = sql.prepare_cached(include_str!("sql/ledger_by_id.sql"))?;
-    let rows = select
-        .query_map([id.as_bytes()], |row| LedgerRow::read(row).map(|(seq, row, _)| (seq, row)))?
-        .collect();
-    rows
+    let rows =
+        select.query_map([id.as_bytes()], |row| LedgerRow::read(row).map(|(seq, row, _)| (seq, row)))?;
+    rows.collect()
 }
 
 /// The number of the row that gave `id` back, if one did.

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::clock::Timestamp;
 use crate::directory::Directory;
 use crate::ids::TokenId;
-use crate::store::tokens::end_of;
+use crate::store::token_record::end_of;
 use crate::store::{Effect, Txn};
 use crate::tokens::KeyHash;
 

@@ -13,6 +13,7 @@ mod queue;
 mod readers;
 mod recover;
 mod retention;
+mod token_record;
 pub mod tokens;
 mod txn;
 pub mod usage;
