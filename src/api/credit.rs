@@ -177,8 +177,16 @@ impl Desk {
         if amount > Money::ZERO {
             return self.write(once, Refusal::Storage, change).await;
         }
-        let taken = Taken::take(self.store.books(), purse, amount.negated())
-            .map_err(|fault| too_much(field, fault))?;
+        let taken = match Taken::take(self.store.books(), purse, amount.negated()) {
+            Ok(taken) => taken,
+            Err(fault) => {
+                // Perhaps a twin of this very call has just taken it: then the answer is that it was done.
+                let refusal = too_much(field, fault);
+                return self
+                    .write(once, Refusal::Storage, |_: &mut Txn<'_>| Err(Denied::Refused(refusal)))
+                    .await;
+            }
+        };
         let store = Arc::clone(&self.store);
         let work = tokio::spawn(async move {
             let result = store.write(guarded(once, change)).await;
