@@ -26,4 +26,6 @@ mod store;
 
 mod config;
 
+mod cli;
+
 fn main() {}
