@@ -87,6 +87,12 @@ impl Directory {
             .collect()
     }
 
+    /// Who serves `model` to `token`: the kind of its channel's API. `None` where it is not on offer.
+    pub fn owner(&self, token: &ApiToken, model: &str) -> Option<&'static str> {
+        let offer = self.offer(token, model).ok()?;
+        self.channel(offer.channel.as_str()).map(|channel| channel.provider.as_str())
+    }
+
     /// The names that stand in a channel's list or in the catalogue for its provider.
     fn named_models<'a>(&'a self, channel: &'a Channel) -> impl Iterator<Item = &'a str> {
         let listed = channel.models.iter().flat_map(|list| list.names()).map(String::as_str);

@@ -2,6 +2,7 @@
 #![allow(dead_code, unused_imports, clippy::allow_attributes, reason = "skeleton")]
 
 mod clock;
+
 mod ids;
 mod money;
 mod secret;
@@ -24,8 +25,16 @@ mod directory;
 mod relay;
 mod store;
 
+mod api;
+
 mod config;
+
+mod server;
 
 mod cli;
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run(std::env::args_os())
+}

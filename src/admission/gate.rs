@@ -9,10 +9,10 @@ use crate::catalogue::{Bound, Speech, Terms, TierAsk, UnseenInput};
 use crate::clock::{Clock, Timestamp};
 use crate::ids::{ChannelName, RequestId};
 use crate::ledger::{
-    Ack, Books, Hold, Outcome, PendingReservation, Reservation, Room, Settlement, Shortfall, UsageSource,
+    Books, Charged, Hold, Outcome, PendingReservation, Reservation, Room, Settlement, Shortfall, UsageSource,
     Which, Windows, Zone,
 };
-use crate::limits::{Found, Limiter, Place, Rates, Slot};
+use crate::limits::{Found, Limiter, RateState, Rates, Slot};
 use crate::money::Money;
 use crate::tokens::{ApiToken, Caller};
 use crate::usage::TokenCount;
@@ -141,6 +141,9 @@ impl Gate {
             MarketFault::NotPriced => Refusal::ModelNotPriced,
         })?;
         let bound = bound_of(request.ask);
+        if !offer.terms.prices_tier(bound.tier) {
+            return Err(Refusal::TierNotPriced);
+        }
         let exact = if self.is_near_a_limit(&request, &offer.terms, &bound) {
             count_input(request.ask).await
         } else {
@@ -201,21 +204,9 @@ impl Gate {
         Refusal::Budget(Box::new(BudgetRefusal { shortfall, resets_at, at }))
     }
 
-    /// The limiter, for the rate headers of an answer.
-    pub fn limiter(&self) -> &Limiter {
-        &self.limiter
-    }
-
-    /// Takes one request from the rates of a free route, for as long as the slot lives.
-    ///
-    /// # Errors
-    /// The rate that says no.
-    pub fn admit_free(&self, token: &ApiToken) -> Result<Slot, Refusal> {
-        let mut found = Found::default();
-        let mut turn = self.limiter.lock(token.id, rates_of(token), self.clock.moment(), &mut found);
-        turn.check_request().map_err(Refusal::Rate)?;
-        let place = self.limiter.enter().ok_or(Refusal::Overloaded)?;
-        Ok(turn.take(0, place))
+    /// The requests and the tokens a minute that `token` has left, where it has such limits.
+    pub fn rate_states(&self, token: &ApiToken) -> (Option<RateState>, Option<RateState>) {
+        self.limiter.states(token.id, rates_of(token), self.clock.moment())
     }
 
     /// The least that is left and not held in any budget that binds `token` at `at`; `None` where none binds.
@@ -225,7 +216,7 @@ impl Gate {
 }
 
 /// The rates of a token.
-pub fn rates_of(token: &ApiToken) -> Rates {
+fn rates_of(token: &ApiToken) -> Rates {
     Rates { rpm: token.rpm, tpm: token.tpm, max_concurrency: token.max_concurrency }
 }
 
@@ -329,7 +320,7 @@ impl Admission {
     }
 
     /// Ends the request: charges it, frees the rest, gives its place back. Does not wait.
-    pub fn settle(mut self, settlement: Settlement) -> Ack {
+    pub fn settle(mut self, settlement: Settlement) -> Charged {
         let usage = &settlement.usage;
         if settlement.source != UsageSource::None || settlement.outcome == Outcome::Void {
             self.passed.slot.set_right(usage.all_input().get().saturating_add(usage.all_output().get()));

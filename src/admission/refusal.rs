@@ -14,6 +14,8 @@ pub enum Refusal {
     ModelNotFound,
     /// It has no price.
     ModelNotPriced,
+    /// It has no price for the service tier asked for, so its cost has no bound.
+    TierNotPriced,
     /// A rate of the token.
     Rate(RateFault),
     /// A budget of the token or its user.

@@ -94,6 +94,11 @@ impl PriceEntry {
             .fold(self.base, |dearest, rates| dearer(&dearest, rates))
     }
 
+    /// Whether the entry has prices for every tier that `ask` names by its own word and that may cost more than the base.
+    pub(super) fn prices(&self, ask: TierAsk) -> bool {
+        ask != TierAsk::Priority || self.priority.is_some()
+    }
+
     fn long_rates(&self, all_input: i64) -> Option<Rates> {
         self.long.filter(|long| all_input > long.above).map(|long| long.rates)
     }

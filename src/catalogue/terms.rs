@@ -181,6 +181,12 @@ impl Terms {
         text.plus(TokenCount::clamped(messages.saturating_mul(4)))
     }
 
+    /// Whether a hold bounds the cost of the service tier that is asked for. Priority costs more than the base, so it must have
+    /// prices of its own; flex costs less.
+    pub fn prices_tier(&self, ask: TierAsk) -> bool {
+        self.entry.as_ref().is_none_or(|entry| entry.prices(ask))
+    }
+
     /// Whether no input can cost anything, so that counting it is for nothing.
     pub fn input_is_free(&self) -> bool {
         let dearest = |entry: &Arc<PriceEntry>| entry.dearest(TierAsk::Auto, i64::MAX).any_input();

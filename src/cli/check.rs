@@ -10,7 +10,8 @@ use super::proof::{self, ShownReport};
 use super::screen::{Out, Table, safe, safe_json};
 use crate::catalogue::Provider;
 use crate::channels::Channel;
-use crate::config::{Config, UnpricedModels};
+use crate::config::Config;
+use crate::directory::Unpriced;
 use crate::store::{self, Report};
 
 #[derive(Debug, Serialize)]
@@ -106,8 +107,8 @@ fn shown(channel: &Channel) -> ShownChannel<'_> {
 /// Models that a channel lists, but that no entry prices.
 fn unpriced(config: &Config) -> Vec<String> {
     let becomes = match config.accounting.unpriced_models {
-        UnpricedModels::Reject => "requests for it are refused; add it to [[prices]]",
-        UnpricedModels::Free => "requests for it cost nothing",
+        Unpriced::Refused => "requests for it are refused; add it to [[prices]]",
+        Unpriced::Free => "requests for it cost nothing",
     };
     let mut warnings = Vec::new();
     for channel in config.roster.channels() {

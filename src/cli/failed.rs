@@ -3,8 +3,8 @@
 use std::io;
 use std::process::ExitCode;
 
-use super::stand_in::StartFault;
 use crate::config::ConfigFault;
+use crate::server::StartFault;
 use crate::store::OpenFault;
 
 /// The exit codes.
@@ -57,6 +57,7 @@ impl Failed {
     pub fn of_start(fault: &StartFault) -> Self {
         match fault {
             StartFault::Open(fault) => Self::of_open(fault),
+            StartFault::Failed(what) => Self::new(Exit::Failure, what.clone()),
         }
     }
 

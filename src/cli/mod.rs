@@ -12,7 +12,6 @@ mod reach;
 mod remote;
 mod request;
 mod screen;
-mod stand_in;
 mod view;
 
 use std::ffi::OsString;
@@ -21,6 +20,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
+use log::LevelFilter;
 use serde::Deserialize;
 
 use self::args::{Command, CommandLine, Format};
@@ -28,7 +28,10 @@ use self::failed::{Exit, Failed};
 use self::reach::Reach;
 use self::request::{Plan, Query, Request};
 use self::screen::{Out, safe};
+use crate::clock::Clock;
 use crate::config::{Config, Environment};
+use crate::server;
+use crate::telemetry::start_logging;
 
 /// Runs the program with `arguments`, whose first is its own name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -66,7 +69,7 @@ fn failure(failed: &Failed) -> ExitCode {
 
 fn serve(config: Option<PathBuf>) -> ExitCode {
     match load(config) {
-        Ok(config) => stand_in::run(config),
+        Ok(config) => server::run(config),
         Err(failed) => failure(&failed),
     }
 }
@@ -90,8 +93,7 @@ fn carry_out(command: Command, config: Option<PathBuf>, out: Out<'_>) -> Result<
         Command::User(command) => request::plan_user(command),
         Command::Ledger(command) => Ok(request::plan_ledger(command)),
     };
-    let plan = plan.map_err(|fault| Failed::new(Exit::Usage, fault.to_string()))?;
-    call(&load(config)?, Work::Plan(plan), out)
+    call(&load(config)?, Work::Plan(plan?), out)
 }
 
 fn not_built(name: &str) -> Failed {
@@ -114,20 +116,25 @@ enum Work {
 }
 
 fn call(config: &Config, work: Work, out: Out<'_>) -> Result<(), Failed> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|fault| Failed::new(Exit::Failure, format!("cannot start: {fault}")))?;
-    let (data, plan) = runtime.block_on(async {
-        let reach = Reach::find(config).await?;
-        let plan = match work {
-            Work::Plan(plan) => plan,
-            Work::AdminKey(format) => request::plan_admin_key(find_admin(&reach).await?, format),
-        };
-        Ok::<_, Failed>((reach.call(&plan.request).await?, plan))
-    })?;
+    let unable = |fault: io::Error| Failed::new(Exit::Failure, format!("cannot start: {fault}"));
+    let logging = &config.logging;
+    start_logging(logging.format, logging.level.min(LevelFilter::Warn), Clock::System).map_err(unable)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(unable)?;
+    let called = runtime.block_on(perform(config, work));
+    log::logger().flush();
+    let (data, plan) = called?;
     plan.view.print(&data, plan.format, out)?;
     Ok(out.flush()?)
+}
+
+/// Does the work; the answer's data, and how it is shown.
+async fn perform(config: &Config, work: Work) -> Result<(String, Plan), Failed> {
+    let reach = Reach::find(config).await?;
+    let plan = match work {
+        Work::Plan(plan) => plan,
+        Work::AdminKey(format) => request::plan_admin_key(find_admin(&reach).await?, format),
+    };
+    Ok((reach.call(&plan.request).await?, plan))
 }
 
 #[derive(Deserialize)]

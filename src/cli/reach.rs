@@ -7,8 +7,8 @@ use super::failed::{Exit, Failed};
 use super::local::Local;
 use super::remote::Remote;
 use super::request::Request;
-use super::stand_in::StartFault;
 use crate::config::Config;
+use crate::server::StartFault;
 use crate::store::OpenFault;
 
 /// A database that is locked while no socket answers is mostly a server that starts or stops, or another command at work:
@@ -44,7 +44,7 @@ impl Reach {
             if let Some(remote) = remote {
                 return Ok(Self::Remote(remote));
             }
-            match Local::take(config) {
+            match Local::take(config).await {
                 Ok(local) => return Ok(Self::Local(local)),
                 Err(StartFault::Open(OpenFault::Locked(_))) if looks < LOOKS => {
                     looks += 1;

@@ -1,12 +1,11 @@
 //! From a command to the one call of the API that does it, and the view that shows its answer. Pure.
 
-use clap::CommandFactory;
-use clap::error::ErrorKind;
 use serde::Serialize;
 
 use super::args::token::{Amount, TokenCommand};
 use super::args::user::UserCommand;
-use super::args::{CommandLine, Format, LedgerCommand, LedgerFilter, PageArgs};
+use super::args::{Format, LedgerCommand, LedgerFilter, PageArgs};
+use super::failed::{Exit, Failed};
 use super::view::View;
 
 /// A call of the API.
@@ -88,7 +87,7 @@ fn percent_encoded(text: &str) -> String {
 ///
 /// # Errors
 /// When a change names no field.
-pub fn plan_token(command: TokenCommand) -> Result<Plan, clap::Error> {
+pub fn plan_token(command: TokenCommand) -> Result<Plan, Failed> {
     let path = |id: u64| format!("/v1/tokens/{id}");
     let (request, view, format) = match command {
         TokenCommand::Create { mut fields, format } => {
@@ -127,7 +126,7 @@ pub fn plan_token(command: TokenCommand) -> Result<Plan, clap::Error> {
 ///
 /// # Errors
 /// When a change names no field.
-pub fn plan_user(command: UserCommand) -> Result<Plan, clap::Error> {
+pub fn plan_user(command: UserCommand) -> Result<Plan, Failed> {
     let path = |id: u64| format!("/v1/users/{id}");
     let (request, view, format) = match command {
         UserCommand::Create { fields, format } => {
@@ -175,11 +174,13 @@ fn credit(path: String, amount: &Amount) -> Request {
     Request::send("POST", path + "/credit", amount)
 }
 
-fn patch(path: String, fields: &impl Serialize) -> Result<Request, clap::Error> {
+fn patch(path: String, fields: &impl Serialize) -> Result<Request, Failed> {
     let request = Request::send("PATCH", path, fields);
     if request.body == b"{}" {
-        let message = "name at least one field to change, such as --name; see --help";
-        return Err(CommandLine::command().error(ErrorKind::MissingRequiredArgument, message));
+        return Err(Failed::new(
+            Exit::Usage,
+            "name at least one field to change, such as --name; see --help",
+        ));
     }
     Ok(request)
 }
@@ -189,13 +190,16 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::cli::args::Command;
+    use crate::cli::args::{Command, CommandLine};
 
-    fn plan(line: &str) -> Result<Plan, clap::Error> {
+    /// The plan, or the exit code.
+    fn plan(line: &str) -> Result<Plan, i32> {
         let words = shell_words(line);
-        match CommandLine::try_parse_from(words)?.command {
-            Some(Command::Token(command)) => plan_token(command),
-            Some(Command::User(command)) => plan_user(command),
+        let line = CommandLine::try_parse_from(words).map_err(|fault| fault.exit_code())?;
+        let refused = |failed: Failed| i32::from(failed.exit.code());
+        match line.command {
+            Some(Command::Token(command)) => plan_token(command).map_err(refused),
+            Some(Command::User(command)) => plan_user(command).map_err(refused),
             Some(Command::Ledger(command)) => Ok(plan_ledger(command)),
             other => panic!("{other:?} makes no call"),
         }
@@ -281,7 +285,7 @@ mod tests {
                 r#"{"reason":"bad answer"}"#,
             ),
         ] {
-            let request = plan(line).unwrap_or_else(|fault| panic!("{line}: {fault}")).request;
+            let request = plan(line).unwrap_or_else(|fault| panic!("{line}: exit code {fault}")).request;
             let question = if request.query.is_empty() { "" } else { "?" };
             assert_eq!(
                 format!("{} {}{question}{}", request.method, request.path, request.query),
@@ -315,8 +319,7 @@ mod tests {
             "ledger refund 5 --reason r",
             "ledger refund 01901234-5678-7fff-bfff-ffffffffffff",
         ] {
-            let fault = plan(line).expect_err(line);
-            assert_eq!(fault.exit_code(), 2, "{line}");
+            assert_eq!(plan(line).map(|plan| plan.request), Err(2), "{line}");
         }
     }
 

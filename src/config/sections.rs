@@ -8,6 +8,10 @@ use chrono_tz::Tz;
 use log::LevelFilter;
 
 use super::reader::Section;
+use crate::directory::Unpriced;
+use crate::relay::OnDisconnect;
+use crate::store::{Durability, Recovery};
+use crate::telemetry::LogFormat;
 
 /// The largest size that a key may state: 64 GiB.
 const MAX_BYTES: i64 = 64 * GIB;
@@ -62,22 +66,13 @@ pub struct Database {
     pub durability: Durability,
 }
 
-/// What a commit survives.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub enum Durability {
-    /// A power cut.
-    Power,
-    /// The end of the process, however violent.
-    Process,
-}
-
 /// `[accounting]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accounting {
     /// Whose midnight ends a day and a month.
     pub timezone: Tz,
     /// What becomes of models without a price.
-    pub unpriced_models: UnpricedModels,
+    pub unpriced_models: Unpriced,
     /// The output cap of a request that names none, tokens.
     pub default_max_output_tokens: i64,
     /// The least output, in tokens, that a budget must be able to pay.
@@ -88,35 +83,6 @@ pub struct Accounting {
     pub recovery: Recovery,
     /// Days that the ledger's rows are kept; 0 = for ever.
     pub retention_days: i64,
-}
-
-/// What becomes of models without a price.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub enum UnpricedModels {
-    /// Requests for them are refused.
-    Reject,
-    /// They cost nothing.
-    Free,
-}
-
-/// What becomes of a stream whose client went away.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub enum OnDisconnect {
-    /// It is ended after a moment, and charged as far as it came.
-    Abort,
-    /// It is read to its end and charged.
-    Drain,
-}
-
-/// How holds that a crash left are settled.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub enum Recovery {
-    /// Charged as held.
-    Hold,
-    /// Charged the least that an accepted request costs.
-    Floor,
-    /// Not charged.
-    Void,
 }
 
 /// `[limits]`.
@@ -139,15 +105,6 @@ pub struct Logging {
     pub format: LogFormat,
     /// The least grave level that is logged.
     pub level: LevelFilter,
-}
-
-/// The form of a log line.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
 }
 
 /// Reads `[server]`; `database` is the database's path, beside which the control socket stands by default.
@@ -215,7 +172,7 @@ pub(super) fn accounting(mut section: Section<'_>) -> Accounting {
     let accounting = Accounting {
         timezone: timezone.unwrap_or(Tz::UTC),
         unpriced_models: section
-            .choice("unpriced_models", &[("reject", UnpricedModels::Reject), ("free", UnpricedModels::Free)]),
+            .choice("unpriced_models", &[("reject", Unpriced::Refused), ("free", Unpriced::Free)]),
         default_max_output_tokens: section.whole("default_max_output_tokens", 1..=MAX_TOKENS, 4_096),
         min_output_tokens: section.whole("min_output_tokens", 1..=MAX_TOKENS, 16),
         on_disconnect: section

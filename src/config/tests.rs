@@ -227,7 +227,7 @@ fn the_environment_overrides() {
     assert!(config.server.ready_needs_channel);
     assert_eq!(config.server.control_socket, Path::new("/x/tollgate.sock"));
     assert_eq!((config.accounting.timezone.name(), config.accounting.retention_days), ("Europe/Berlin", 30));
-    assert_eq!(config.groups["vip"], Multiplier::parse("1.5").unwrap());
+    assert_eq!(config.groups.multiplier("vip"), Some(Multiplier::parse("1.5").unwrap()));
     assert!(config.catalogue.offers(Provider::OpenAi, "m"));
 }
 
@@ -325,10 +325,10 @@ fn the_demo_channel_serves_all_groups_and_stands_last() {
     let config = parse(text, &[]).unwrap();
     assert_eq!(channels(&config), [("fake", Provider::Demo), ("demo", Provider::Demo)]);
     let demo = &config.roster.channels()[1];
-    assert_eq!(demo.groups, ["default", "vip"]);
+    assert_eq!(demo.groups, ["vip", "default"]);
     assert!(demo.models.as_ref().unwrap().permits("demo") && !demo.models.as_ref().unwrap().permits("m-1"));
     assert!(config.roster.channels()[0].models.as_ref().unwrap().permits("m-1"));
-    assert_eq!(config.groups["vip"].to_string(), "1.1");
+    assert_eq!(config.groups.multiplier("vip").unwrap().to_string(), "1.1");
 }
 
 #[test]

@@ -15,5 +15,5 @@ mod histories;
 pub use book::{Book, Budget, Figures, Limits, Line, Room, Shortfall, TakeBack, TokenFigures, Which};
 pub use entry::{Hold, Outcome, Settled, Settlement, UsageSource};
 pub use journal::{Ack, AckSender, Journal, StoreFault, ack};
-pub use reservation::{Books, PendingReservation, Reservation};
+pub use reservation::{Books, Charged, PendingReservation, Reservation};
 pub use windows::{Day, Month, Windows, Zone};

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::ledger::{Ack, Book, Hold, Journal, Outcome, Settlement, Shortfall, StoreFault, UsageSource};
+use crate::money::Money;
 use crate::usage::Usage;
 
 /// The book and the journal that makes it durable: the one authority on money while the process runs.
@@ -53,11 +54,23 @@ impl Books {
         Ok(PendingReservation { claim, ack })
     }
 
-    fn settle(&self, hold: Hold, settlement: Settlement) -> Ack {
+    fn settle(&self, hold: Hold, settlement: Settlement) -> Charged {
         let at = self.clock.now();
         let settled = self.lock().settle(hold, settlement, at);
-        self.journal.settle(settled)
+        let (amount, overrun) = (settled.charged, settled.overrun);
+        Charged { amount, overrun, ack: self.journal.settle(settled) }
     }
+}
+
+/// What a settlement charges, on its way to the disk.
+#[derive(Debug)]
+pub struct Charged {
+    /// What is charged.
+    pub amount: Money,
+    /// What the provider billed beyond that.
+    pub overrun: Money,
+    /// When it is durable.
+    pub ack: Ack,
 }
 
 /// The part that ends a hold when everything else forgets it.
@@ -136,7 +149,7 @@ impl Reservation {
     }
 
     /// Ends the reservation: charges, and frees the rest once that is on disk. Enqueues at once and does not wait.
-    pub fn settle(mut self, settlement: Settlement) -> Ack {
+    pub fn settle(mut self, settlement: Settlement) -> Charged {
         let hold = self.claim.hold.take().expect("a reservation holds until it is settled");
         self.claim.books.settle(hold, settlement)
     }

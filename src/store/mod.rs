@@ -1,14 +1,22 @@
 //! The store: the only room that speaks SQL. Owns the database file, its one writer (the journal's receiving half), the
 //! pool of readers, and one file per noun. Must not know of HTTP or of models.
 
+pub mod admins;
+pub mod audit;
 pub mod chain;
+pub mod entries;
+pub mod idempotency;
 mod journal;
+pub mod keys;
 mod open;
 mod queue;
 mod readers;
 mod recover;
 mod retention;
+pub mod tokens;
 mod txn;
+pub mod usage;
+pub mod users;
 mod verify;
 
 pub use open::{Durability, OpenFault};
@@ -112,6 +120,7 @@ impl Store {
             )));
         }
         let mut book = Book::new(recover::known_from(now, zone));
+        tokens::load(&sql, directory, &mut book).map_err(failed)?;
         recover::load_windows(&sql, &mut book, now, zone).map_err(failed)?;
         let queue = Arc::new(Queue::new());
         let books = Arc::new(Books::new(book, Arc::new(Inbox(Arc::clone(&queue))), clock.clone()));

@@ -195,6 +195,11 @@ impl Caller {
         self.token.ips.permits(ip)
     }
 
+    /// Whether the token is bound to certain addresses.
+    pub fn has_ip_list(&self) -> bool {
+        !self.token.ips.is_empty()
+    }
+
     /// Whether the token has `scope`.
     pub fn permits(&self, scope: Scope) -> bool {
         self.token.scopes.permit(scope)

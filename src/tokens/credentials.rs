@@ -64,6 +64,8 @@ impl Credentials {
         match &self.value {
             _ if self.ambiguous => Err(CredentialFault::Ambiguous),
             None => Err(CredentialFault::Missing),
+            // `sk-` was taken off already: once is enough.
+            Some(value) if value.starts_with(b"sk-") => Err(CredentialFault::Malformed),
             Some(value) => Key::parse(value).ok_or(CredentialFault::Malformed),
         }
     }

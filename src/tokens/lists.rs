@@ -102,6 +102,11 @@ impl IpList {
         Ok(Self { nets })
     }
 
+    /// Whether it permits any address.
+    pub fn is_empty(&self) -> bool {
+        self.nets.is_empty()
+    }
+
     /// Whether a client at `ip` may come in. An IPv4 address spelled as IPv6 (`::ffff:…`) is the IPv4 address.
     pub fn permits(&self, ip: IpAddr) -> bool {
         let ip = ip.to_canonical();

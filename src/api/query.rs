@@ -1,0 +1,129 @@
+//! Reads a query string, strictly: what is named there must be right. Names that nobody reads are passed over.
+
+use std::ops::RangeInclusive;
+
+use crate::api::body::parse_integer;
+use crate::api::refusal::Refusal;
+
+/// The largest page.
+const PAGE_MOST: i64 = 100;
+
+/// The members of a query string, decoded.
+#[derive(Debug)]
+pub struct Query(Vec<(String, String)>);
+
+/// Which part of a list is shown.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// From 1.
+    pub number: i64,
+    /// 1 to 100.
+    pub size: i64,
+}
+
+impl Page {
+    /// How many come before it.
+    pub const fn offset(self) -> i64 {
+        self.number.saturating_sub(1).saturating_mul(self.size)
+    }
+}
+
+impl Query {
+    /// Reads `text`: names and values separated by `=`, joined by `&`.
+    ///
+    /// # Errors
+    /// On what is no UTF-8 once decoded, and on a name that comes twice.
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        let mut members: Vec<(String, String)> = Vec::new();
+        for part in text.split('&').filter(|part| !part.is_empty()) {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            let name = decode(name).ok_or_else(|| Refusal::field("query", "must be UTF-8 once decoded"))?;
+            let value =
+                decode(value).ok_or_else(|| Refusal::field(shown(&name), "must be UTF-8 once decoded"))?;
+            if members.iter().any(|(known, _)| *known == name) {
+                return Err(Refusal::DuplicateField(format!("{}: comes twice in the query", shown(&name))));
+            }
+            members.push((name, value));
+        }
+        Ok(Self(members))
+    }
+
+    /// A member that is there and not empty.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.0.iter().find(|(known, _)| known == name)?;
+        (!value.is_empty()).then_some(value.as_str())
+    }
+
+    /// An integer in `range`.
+    ///
+    /// # Errors
+    /// When it is anything else.
+    pub fn integer(&self, name: &str, range: RangeInclusive<i64>) -> Result<Option<i64>, Refusal> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        match parse_integer(text).filter(|number| range.contains(number)) {
+            Some(number) => Ok(Some(number)),
+            None => {
+                let why = format!("must be an integer from {} to {}", range.start(), range.end());
+                Err(Refusal::field(name, why))
+            }
+        }
+    }
+
+    /// `page` and `page_size`.
+    ///
+    /// # Errors
+    /// When one of them is out of range.
+    pub fn page(&self) -> Result<Page, Refusal> {
+        let number = self.integer("page", 1..=i64::MAX)?.unwrap_or(1);
+        let size = self.integer("page_size", 1..=PAGE_MOST)?.unwrap_or(20);
+        Ok(Page { number, size })
+    }
+}
+
+fn shown(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(64).collect()
+}
+
+fn decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => hex(rest.next()?)? << 4 | hex(rest.next()?)?,
+            other => other,
+        });
+    }
+    String::from_utf8(bytes).ok()
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_are_decoded_and_empty_ones_absent() {
+        let query = Query::parse("keyword=a%25+b%C3%A9&status=&x").unwrap();
+        assert_eq!(query.get("keyword"), Some("a% bé"));
+        assert_eq!((query.get("status"), query.get("x"), query.get("y")), (None, None, None));
+        assert!(Query::parse("a=%ff").is_err() && Query::parse("a=%2").is_err());
+        assert!(Query::parse("a=1&a=2").is_err());
+    }
+
+    #[test]
+    fn pages_are_bounded() {
+        let page = |text| Query::parse(text).and_then(|query| query.page());
+        assert_eq!(page(""), Ok(Page { number: 1, size: 20 }));
+        assert_eq!(page("page=3&page_size=100").map(Page::offset), Ok(200));
+        assert_eq!(page("page=9223372036854775807&page_size=100").map(Page::offset), Ok(i64::MAX));
+        for text in
+            ["page=0", "page=-1", "page_size=101", "page_size=0", "page=9223372036854775808", "page=1.0"]
+        {
+            assert!(page(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! The failure table: every refusal and fault on a model route, with its status, its kind, its code, its words and its headers.
+//! The reason behind a provider's fault goes to the log alone.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+
+use crate::admission::{BudgetRefusal, Refusal};
+use crate::channels::client::Fault;
+use crate::ids::{RequestId, TokenId};
+use crate::ledger::Which;
+use crate::limits::{RateFault, RateKind};
+use crate::money::{Money, credits_of_quota};
+use crate::tokens::{AuthFault, CredentialFault};
+use crate::wire::fault::{ErrorWords, error_body, error_event};
+use crate::wire::{AskFault, JsonFault};
+
+/// A failure as a client is shown it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// HTTP status.
+    pub status: u16,
+    /// OpenAI's `type`.
+    pub kind: &'static str,
+    /// The exact cause, for a program.
+    pub code: &'static str,
+    /// The field that is to blame.
+    pub param: Option<String>,
+    /// What went wrong and what to do.
+    pub message: String,
+    /// Headers of its own.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+const INVALID: &str = "invalid_request_error";
+const AUTHENTICATION: &str = "authentication_error";
+const PERMISSION: &str = "permission_error";
+const RATE: &str = "rate_limit_error";
+const QUOTA: &str = "insufficient_quota";
+const UPSTREAM: &str = "upstream_error";
+const SERVER: &str = "server_error";
+const NOT_FOUND: &str = "not_found_error";
+
+impl Failure {
+    /// A failure without a field or headers.
+    pub fn new(status: u16, kind: &'static str, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, kind, code, param: None, message: message.into(), headers: Vec::new() }
+    }
+
+    fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    fn about(mut self, param: &str) -> Self {
+        self.param = Some(param.to_owned());
+        self
+    }
+
+    /// Its words on the wire.
+    pub fn words(&self) -> ErrorWords<'_> {
+        ErrorWords { message: &self.message, kind: self.kind, param: self.param.as_deref(), code: self.code }
+    }
+
+    /// It as an event of a stream that has begun.
+    pub fn event(&self) -> Vec<u8> {
+        error_event(self.words())
+    }
+
+    /// It as an answer to request `id`.
+    pub fn response(&self, id: RequestId) -> HttpResponse {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = HttpResponse::build(status);
+        response.content_type("application/json");
+        response.insert_header(("x-request-id", id.to_string()));
+        response.insert_header(("x-content-type-options", "nosniff"));
+        for (name, value) in &self.headers {
+            response.insert_header((*name, value.as_str()));
+        }
+        response.body(error_body(self.words()))
+    }
+
+    /// No such route.
+    pub fn no_route(method: &str, path: &str) -> Self {
+        let path: String = path.chars().take(200).collect();
+        Self::new(404, NOT_FOUND, "not_found", format!("There is no route {method} {path:?} here."))
+    }
+
+    /// The route has other methods.
+    pub fn method_not_allowed(allow: &'static str) -> Self {
+        let message = format!("This route answers {allow} alone.");
+        Self::new(405, INVALID, "method_not_allowed", message).with("allow", allow)
+    }
+
+    /// The client's address is not on the token's list.
+    pub fn ip_not_allowed() -> Self {
+        Self::new(403, PERMISSION, "ip_not_allowed", "This API key may not be used from your address.")
+    }
+
+    /// The token lacks the scope for model routes.
+    pub fn scope_missing() -> Self {
+        let message = "This API key manages tokens and may not call models: it lacks the scope `inference`.";
+        Self::new(403, PERMISSION, "scope_missing", message)
+    }
+
+    /// A model that the token cannot see.
+    pub fn model_not_found(model: &str) -> Self {
+        let message =
+            format!("There is no model {model:?} for this API key; GET /v1/models lists those there are.");
+        Self::new(404, NOT_FOUND, "model_not_found", message).about("model")
+    }
+
+    /// A parameter that is wrong.
+    pub fn invalid_parameter(param: &str, message: impl Into<String>) -> Self {
+        Self::new(400, INVALID, "invalid_parameter", message).about(param)
+    }
+
+    /// A body that is not identity-encoded.
+    pub fn unsupported_encoding() -> Self {
+        let message = "The request body must not be compressed: send it without a content-encoding.";
+        Self::new(415, INVALID, "unsupported_encoding", message)
+    }
+
+    /// A body of another type.
+    pub fn unsupported_media_type() -> Self {
+        Self::new(415, INVALID, "unsupported_media_type", "The request body must be application/json.")
+    }
+
+    /// A body over the bound.
+    pub fn request_too_large(most: usize) -> Self {
+        let message = format!("The request body is larger than {most} bytes ([server] max_body_bytes).");
+        Self::new(413, INVALID, "request_too_large", message)
+    }
+
+    /// A body that did not arrive in time.
+    pub fn request_timeout() -> Self {
+        Self::new(408, INVALID, "request_timeout", "The request body did not arrive in time.")
+    }
+
+    /// A body that broke off or is no HTTP.
+    pub fn broken_body() -> Self {
+        Self::new(400, INVALID, "invalid_json", "The request body did not arrive whole.")
+    }
+
+    /// As many requests, or bytes of them, as the process takes.
+    pub fn overloaded() -> Self {
+        Self::new(
+            503,
+            SERVER,
+            "overloaded",
+            "The gateway is at its limit of requests in flight; try again shortly.",
+        )
+        .with("retry-after", "1")
+    }
+
+    /// The store cannot record.
+    pub fn storage_unavailable() -> Self {
+        let message =
+            "The gateway cannot record charges at present, so it lets nothing through; try again shortly.";
+        Self::new(503, SERVER, "storage_unavailable", message).with("retry-after", "1")
+    }
+
+    /// A provider's answer that is none.
+    pub fn upstream(message: impl Into<String>) -> Self {
+        Self::new(502, UPSTREAM, "upstream_error", message)
+    }
+
+    /// A fault of the channel.
+    pub fn of_fault(fault: &Fault) -> Self {
+        if fault.is_timeout() {
+            return Self::new(
+                504,
+                UPSTREAM,
+                "upstream_timeout",
+                "The model's provider did not answer in time.",
+            );
+        }
+        let message = match fault {
+            Fault::Unreachable { .. } | Fault::Tls { .. } => "The model's provider cannot be reached.",
+            _ => "The model's provider broke off the connection.",
+        };
+        Self::upstream(message)
+    }
+}
+
+impl From<CredentialFault> for Failure {
+    fn from(fault: CredentialFault) -> Self {
+        match fault {
+            CredentialFault::Missing => {
+                let message = "No API key was given; send it as `Authorization: Bearer sk-…`.";
+                Self::new(401, AUTHENTICATION, "missing_api_key", message).with("www-authenticate", "Bearer")
+            }
+            CredentialFault::Malformed => Self::from(AuthFault::Unknown),
+            CredentialFault::Ambiguous => {
+                let message = "The request has two different API keys; send one.";
+                Self::new(400, INVALID, "ambiguous_credentials", message)
+            }
+        }
+    }
+}
+
+impl From<AuthFault> for Failure {
+    fn from(fault: AuthFault) -> Self {
+        let (code, message) = match fault {
+            AuthFault::Unknown => ("invalid_api_key", "The API key is not valid."),
+            AuthFault::Disabled => ("token_disabled", "The API key is disabled."),
+            AuthFault::Expired => ("token_expired", "The API key has expired."),
+        };
+        Self::new(401, AUTHENTICATION, code, message).with("www-authenticate", "Bearer")
+    }
+}
+
+impl From<AskFault> for Failure {
+    fn from(fault: AskFault) -> Self {
+        match fault {
+            AskFault::Parameter { param, message } => Self::invalid_parameter(&param, message),
+            AskFault::Json(fault) => {
+                let code =
+                    if matches!(fault, JsonFault::Duplicate(_)) { "duplicate_field" } else { "invalid_json" };
+                let failure = Self::new(400, INVALID, code, fault.to_string());
+                match fault {
+                    JsonFault::Duplicate(field) => failure.about(&field),
+                    _ => failure,
+                }
+            }
+        }
+    }
+}
+
+/// A refusal of the gate, told to the holder of `token` who asked for `model`.
+pub fn refused(refusal: &Refusal, token: TokenId, model: &str) -> Failure {
+    match refusal {
+        Refusal::ModelNotAllowed => {
+            let message = format!("This API key may not use the model {model:?}.");
+            Failure::new(403, PERMISSION, "model_not_allowed", message).about("model")
+        }
+        Refusal::ModelNotFound => Failure::model_not_found(model),
+        Refusal::ModelNotPriced => not_priced(model),
+        Refusal::TierNotPriced => Failure::invalid_parameter(
+            "service_tier",
+            format!(
+                "The model {model:?} has no price for this service tier, so its cost cannot be bounded; leave it out, or add `tiers` to the model's [[prices]]."
+            ),
+        ),
+        Refusal::Rate(fault) => rate(*fault),
+        Refusal::Budget(refusal) => budget(refusal, token),
+        Refusal::Overloaded => Failure::overloaded(),
+        Refusal::StoreUnavailable => Failure::storage_unavailable(),
+    }
+}
+
+fn not_priced(model: &str) -> Failure {
+    let message = format!(
+        "The model {model:?} has no price, so it cannot be charged. Add one to config.toml (US dollars per million tokens):\n\
+         [[prices]]\nmodel = {model:?}\ninput = 1.0\noutput = 2.0"
+    );
+    Failure::new(402, QUOTA, "model_not_priced", message).about("model").with("x-should-retry", "false")
+}
+
+fn rate(fault: RateFault) -> Failure {
+    let (code, message) = match fault.which {
+        RateKind::Requests => {
+            ("rate_limit_exceeded", format!("The limit is {} requests a minute (rpm).", fault.limit))
+        }
+        RateKind::Tokens => (
+            "rate_limit_exceeded",
+            format!("The limit is {} input and output tokens a minute (tpm).", fault.limit),
+        ),
+        RateKind::Concurrency => (
+            "concurrency_limit_exceeded",
+            format!("The limit is {} requests at one time (max_concurrency).", fault.limit),
+        ),
+    };
+    let message = format!("{message} Try again in {} s.", fault.retry_after);
+    Failure::new(429, RATE, code, message).with("retry-after", fault.retry_after.to_string())
+}
+
+fn budget(refusal: &BudgetRefusal, token: TokenId) -> Failure {
+    let line = &refusal.shortfall.line;
+    let credits = |amount: Money| credits_of_quota(amount.quota_down());
+    let used_up = |amount: Money| credits_of_quota(amount.quota_up());
+    let figures = format!(
+        "limit {} credits, used {}, reserved {}; this request needs {}",
+        credits(line.limit),
+        used_up(line.used),
+        used_up(line.held),
+        used_up(refusal.shortfall.need)
+    );
+    let missing = used_up(refusal.missing());
+    let failure = match line.which {
+        Which::Token => Failure::new(
+            402,
+            QUOTA,
+            "insufficient_quota",
+            format!(
+                "The token's total quota is spent ({figures}). It does not reset. An administrator can add credit: \
+                 POST /v1/tokens/{token}/credit {{\"credits\": {missing}}}"
+            ),
+        ),
+        Which::User => Failure::new(
+            402,
+            QUOTA,
+            "insufficient_quota",
+            format!(
+                "The total quota of the token's user is spent ({figures}). It does not reset. An administrator can add credit: \
+                 POST /v1/users/ID/credit {{\"credits\": {missing}}}"
+            ),
+        ),
+        Which::Day => window("daily", "daily_limit_exceeded", &figures, refusal, token),
+        Which::Month => window("monthly", "monthly_limit_exceeded", &figures, refusal, token),
+    };
+    failure.with("x-should-retry", "false")
+}
+
+fn window(name: &str, code: &'static str, figures: &str, refusal: &BudgetRefusal, token: TokenId) -> Failure {
+    let resets_at = refusal.resets_at.unwrap_or(refusal.at);
+    let wait = (resets_at.millis() - refusal.at.millis()).max(0) / 1000 + 1;
+    let advice = if refusal.never_fits() {
+        "Waiting will not help: the request alone is larger than the limit.".to_owned()
+    } else {
+        format!("It resets in {wait} s (Unix time {}).", resets_at.secs())
+    };
+    let message = format!(
+        "The token's {name} limit is reached ({figures}). {advice} An administrator can raise it: \
+         PATCH /v1/tokens/{token} {{\"{name}_credits\": …}}"
+    );
+    Failure::new(429, RATE, code, message).with("retry-after", wait.to_string())
+}

@@ -1,0 +1,161 @@
+//! What comes in: who calls, from where, and the body of the request, bounded in size and time.
+
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+use actix_web::{HttpRequest, web};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+
+use crate::clock::Timestamp;
+use crate::relay::Relay;
+use crate::relay::buffers::Buffered;
+use crate::relay::failure::Failure;
+use crate::tokens::{Caller, Credentials, Scope, identify};
+
+/// A body that was read whole, counted as buffered while this lives.
+pub struct Body {
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// Its share of what may be buffered.
+    pub buffered: Buffered,
+}
+
+/// Whether the request announces a body.
+pub fn has_body(request: &HttpRequest) -> bool {
+    let length = request.headers().get(CONTENT_LENGTH);
+    length.is_some_and(|length| length.as_bytes() != b"0")
+        || request.headers().contains_key(TRANSFER_ENCODING)
+}
+
+/// Who calls: one live token, used from an address it may be used from, and good for calling models.
+///
+/// # Errors
+/// The first of these that is not so.
+pub fn caller(relay: &Relay, request: &HttpRequest, at: Timestamp) -> Result<Caller, Failure> {
+    let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    let key = Credentials::from_headers(headers).key()?;
+    let caller = identify(&*relay.directory, &key, at)?;
+    // A connection without an address comes from nowhere on any list.
+    let permitted = request.peer_addr().map_or(!caller.has_ip_list(), |peer| caller.permits_ip(peer.ip()));
+    if !permitted {
+        return Err(Failure::ip_not_allowed());
+    }
+    if !caller.permits(Scope::Inference) {
+        return Err(Failure::scope_missing());
+    }
+    Ok(caller)
+}
+
+/// Refuses what the body's own headers and the query already say.
+///
+/// # Errors
+/// A compressed body, one of another type, or a model in the query.
+pub fn check_head(request: &HttpRequest) -> Result<(), Failure> {
+    let encodings = request.headers().get_all(CONTENT_ENCODING);
+    if encodings.into_iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(Failure::unsupported_encoding());
+    }
+    let mut types = request.headers().get_all(CONTENT_TYPE);
+    let is_json = types.next().is_none_or(|value| is_json(value.as_bytes()));
+    if !is_json || types.next().is_some() {
+        return Err(Failure::unsupported_media_type());
+    }
+    let names_model =
+        |pair: &str| decode(pair.split('=').next().unwrap_or_default()).eq_ignore_ascii_case("model");
+    if request.query_string().split('&').any(names_model) {
+        let message = "The model is named in the body alone, not in the query string.";
+        return Err(Failure::invalid_parameter("model", message));
+    }
+    Ok(())
+}
+
+fn is_json(content_type: &[u8]) -> bool {
+    let media = content_type.split(|byte| *byte == b';').next().unwrap_or_default();
+    media.trim_ascii().eq_ignore_ascii_case(b"application/json")
+}
+
+/// A name of a query, percent-decoded as far as it is ASCII.
+fn decode(name: &str) -> String {
+    let mut decoded = String::new();
+    let mut rest = name;
+    while let Some(at) = rest.find('%') {
+        decoded.push_str(&rest[..at]);
+        let byte = rest.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        decoded.push(byte.map_or('%', char::from));
+        rest = rest.get(at + if byte.is_some() { 3 } else { 1 }..).unwrap_or_default();
+    }
+    decoded + rest
+}
+
+/// Reads the body whole, within its bounds.
+///
+/// # Errors
+/// When it is too large, too slow, broken, or there is no room for it.
+pub async fn read_body(relay: &Relay, request: &HttpRequest, payload: web::Payload) -> Result<Body, Failure> {
+    let most = relay.settings.max_body_bytes;
+    let announced =
+        request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > most) {
+        return Err(Failure::request_too_large(most));
+    }
+    let mut buffered = relay.buffers.begin();
+    let reading = collect(payload, most, &mut buffered);
+    let bytes = tokio::time::timeout(relay.settings.body_timeout, reading)
+        .await
+        .map_err(|_| Failure::request_timeout())??;
+    Ok(Body { bytes, buffered })
+}
+
+async fn collect(mut payload: web::Payload, most: usize, buffered: &mut Buffered) -> Result<Bytes, Failure> {
+    let mut first = Bytes::new();
+    let mut whole = BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| Failure::broken_body())?;
+        if first.len() + whole.len() + chunk.len() > most {
+            return Err(Failure::request_too_large(most));
+        }
+        buffered.grow(chunk.len()).map_err(|_| Failure::overloaded())?;
+        // Most bodies come as one chunk, which is then not copied.
+        if first.is_empty() && whole.is_empty() {
+            first = chunk;
+        } else {
+            whole.extend_from_slice(&std::mem::take(&mut first));
+            whole.extend_from_slice(&chunk);
+        }
+    }
+    Ok(if whole.is_empty() { first } else { whole.freeze() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    fn code(uri: &str, headers: &[(&'static str, &'static str)]) -> Option<&'static str> {
+        let mut request = TestRequest::post().uri(uri);
+        for header in headers {
+            request = request.append_header(*header);
+        }
+        check_head(&request.to_http_request()).err().map(|failure| failure.code)
+    }
+
+    #[test]
+    fn the_head_is_checked_before_the_body_is_read() {
+        for (uri, headers, want) in [
+            ("/", &[][..], None),
+            ("/?beta=true", &[("content-type", "application/json; charset=utf-8")], None),
+            ("/", &[("content-encoding", "identity")], None),
+            ("/", &[("content-encoding", "gzip")], Some("unsupported_encoding")),
+            ("/", &[("content-type", "text/plain")], Some("unsupported_media_type")),
+            (
+                "/",
+                &[("content-type", "application/json"), ("content-type", "application/json")],
+                Some("unsupported_media_type"),
+            ),
+            ("/?model=m", &[], Some("invalid_parameter")),
+            ("/?a=b&mo%64el=m", &[], Some("invalid_parameter")),
+            ("/?Model", &[], Some("invalid_parameter")),
+        ] {
+            assert_eq!(code(uri, headers), want, "{uri} {headers:?}");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! An exchange under way, and the money it holds: whatever ends it, it is settled once, with what the meter saw.
+
+use std::time::Duration;
+
+use crate::admission::Admission;
+use crate::ledger::{Ack, Charged, StoreFault};
+use crate::money::Money;
+use crate::relay::verdict::{Case, Ending, settlement};
+use crate::telemetry::RequestLine;
+use crate::wire::Meter;
+
+/// How long a client waits for its settlement to be durable.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What the log says of a request whose client was sent no status.
+const CLIENT_CLOSED: u16 = 499;
+
+/// See the room's head.
+pub struct Metered {
+    open: Option<Open>,
+    /// Watches the answer.
+    pub meter: Meter,
+    attempts: i64,
+}
+
+struct Open {
+    admission: Admission,
+    line: RequestLine,
+}
+
+impl Metered {
+    /// An admitted request before it is sent.
+    pub fn new(admission: Admission, line: RequestLine, meter: Meter) -> Self {
+        Self { open: Some(Open { admission, line }), meter, attempts: 0 }
+    }
+
+    /// Notes that the provider may see the request from now on.
+    pub fn dispatch(&mut self) {
+        self.attempts += 1;
+        if let Some(open) = &mut self.open {
+            open.admission.dispatch();
+        }
+    }
+
+    /// Settles what was charged for `ending`, of which the client is told `status`, and logs the request. Only the first call
+    /// does something. What was charged, and the promise that it is durable.
+    pub fn settle(&mut self, ending: Ending, status: u16, code: Option<&str>) -> Option<Charged> {
+        let Open { admission, mut line } = self.open.take()?;
+        let reading = self.meter.reading();
+        let case = Case {
+            reading: &reading,
+            terms: admission.terms(),
+            floor: admission.hold().floor,
+            floor_input: admission.floor_input(),
+            attempts: self.attempts,
+        };
+        let settlement = settlement(ending, &case);
+        line.outcome = Some(settlement.outcome.as_str());
+        line.usage = Some((settlement.usage.all_input().get(), settlement.usage.all_output().get()));
+        let charged = admission.settle(settlement);
+        if charged.overrun > Money::ZERO {
+            log::warn!("a provider billed {} more than its request could be charged", charged.overrun);
+        }
+        line.charged = Some(charged.amount);
+        line.log(status, code);
+        Some(charged)
+    }
+}
+
+impl Drop for Metered {
+    fn drop(&mut self) {
+        if self.open.is_some() {
+            let ending = if self.attempts == 0 { Ending::Refused } else { Ending::ClientGone };
+            drop(self.settle(ending, CLIENT_CLOSED, None));
+        }
+    }
+}
+
+/// Waits until a settlement is on disk, as long as a client may wait.
+///
+/// # Errors
+/// When it is not known to be.
+pub async fn recorded(ack: Ack) -> Result<(), StoreFault> {
+    tokio::time::timeout(PATIENCE, ack.durable()).await.unwrap_or(Err(StoreFault::TimedOut))
+}

@@ -1,0 +1,248 @@
+//! The pump: owns an exchange with a provider from the hold to the settlement, whatever its client does.
+
+mod plain;
+mod refused;
+mod stream;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join;
+use tokio::time::Instant;
+
+use crate::admission::{PendingAdmission, Refusal};
+use crate::catalogue::Provider;
+use crate::channels::client::{
+    Fault, HeaderMap, Line, Method, Patience, ProviderReply, ProviderRequest, connect,
+};
+use crate::channels::{Channel, demo};
+use crate::ids::RequestId;
+use crate::ledger::Charged;
+use crate::relay::buffers::Buffered;
+use crate::relay::client::Client;
+use crate::relay::failure::{Failure, refused as refusal_failure};
+use crate::relay::headers::{Headers, of_provider, of_rates, remaining_credits};
+use crate::relay::metered::{Metered, recorded};
+use crate::relay::verdict::Ending;
+use crate::relay::{OnDisconnect, Relay};
+use crate::telemetry::RequestLine;
+use crate::tokens::ApiToken;
+use crate::wire::openai::{Outgoing, outgoing};
+use crate::wire::{Ask, Meter, UsageEvent};
+
+/// How long an abandoned stream is read on, for a usage figure already under way.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// What a pump works on.
+pub struct Exchange {
+    /// The relay it belongs to.
+    pub relay: Arc<Relay>,
+    /// What was asked.
+    pub ask: Arc<Ask>,
+    /// The client's headers that pass.
+    pub headers: HeaderMap,
+    /// The token that asks.
+    pub token: Arc<ApiToken>,
+    /// The request's id.
+    pub id: RequestId,
+    /// The body's share of what may be buffered.
+    pub buffered: Buffered,
+}
+
+/// Runs an exchange to its end. When the gateway stops and does not wait any longer, it is dropped where it stands, and
+/// settles as if its client had left.
+pub async fn run(exchange: Exchange, pending: PendingAdmission, mut client: Client, line: RequestLine) {
+    let mut run = exchange.relay.running.begin();
+    tokio::select! {
+        () = exchange.perform(pending, &mut client, line) => {}
+        () = run.cut() => {}
+    }
+}
+
+/// The way to a provider, ready to carry one request.
+enum Way {
+    Line(Line),
+    Demo,
+}
+
+impl Exchange {
+    async fn perform(&self, pending: PendingAdmission, client: &mut Client, mut line: RequestLine) {
+        let began = Instant::now();
+        let cap = pending.cap();
+        let Some(channel) = self.relay.directory.channel(pending.channel().as_str()).cloned() else {
+            return client.fail(Failure::storage_unavailable()).await;
+        };
+        line.channel = Some(channel.name.as_str().to_owned());
+        // Connecting may overlap with the commit; sending may not (R2).
+        let (admission, way) = join(pending.durable(), find_way(&channel)).await;
+        let admission = match admission {
+            Ok(admission) => admission,
+            Err(refusal) => return self.fail_unrecorded(&refusal, client, line).await,
+        };
+        let meter = Meter::new(if self.ask.wants_usage || !channel.stream_usage {
+            UsageEvent::Client
+        } else {
+            UsageEvent::Gateway
+        });
+        let mut metered = Metered::new(admission, line, meter);
+        let way = match way {
+            Ok(way) => way,
+            Err(fault) => return self.fail(Ending::Refused, &fault, &mut metered, client).await,
+        };
+        if client.has_left() {
+            return;
+        }
+        let edits = Outgoing {
+            model: Some(channel.provider_model(&self.ask.model)),
+            cap: cap.is_sent.then_some(cap.tokens),
+            cap_field: &channel.output_cap_field,
+            ask_usage: channel.stream_usage,
+        };
+        let request = ProviderRequest {
+            method: Method::POST,
+            path_and_query: "/chat/completions".to_owned(),
+            headers: self.headers.clone(),
+            body: outgoing(&self.ask, &edits),
+        };
+        metered.dispatch();
+        let patience = if self.ask.stream {
+            Patience::stream(&channel.timeouts, began)
+        } else {
+            Patience::plain(&channel.timeouts, began)
+        };
+        let sending = self.send(way, request, patience);
+        let reply = match self.unless_abandoned(sending, client).await {
+            Some(Ok(reply)) => reply,
+            Some(Err(fault)) => {
+                let ending = if fault.was_sent() { Ending::Unanswered } else { Ending::Refused };
+                return self.fail(ending, &fault, &mut metered, client).await;
+            }
+            None => return,
+        };
+        let lowered = cap.is_lowered.then_some(cap.tokens);
+        self.relay_reply(&channel, reply, lowered, &mut metered, client).await;
+    }
+
+    async fn send(
+        &self,
+        way: Way,
+        request: ProviderRequest,
+        patience: Patience,
+    ) -> Result<ProviderReply, Fault> {
+        match way {
+            Way::Line(line) => line.send(request, patience).await,
+            Way::Demo => Ok(demo::answer(&request.body, self.relay.clock.now())),
+        }
+    }
+
+    /// Waits for a head. A client that leaves meanwhile ends the wait of a stream soon; `None` then. A plain answer is waited for
+    /// all the same: its provider bills it whole.
+    async fn unless_abandoned<T>(&self, waiting: impl Future<Output = T>, client: &mut Client) -> Option<T> {
+        let mut waiting = std::pin::pin!(waiting);
+        if !self.may_abort() {
+            return Some(waiting.await);
+        }
+        tokio::select! {
+            biased;
+            done = &mut waiting => Some(done),
+            () = client.gone() => tokio::time::timeout(FAREWELL, waiting).await.ok(),
+        }
+    }
+
+    /// Whether the exchange ends soon after its client has left.
+    fn may_abort(&self) -> bool {
+        self.ask.stream && self.relay.settings.on_disconnect == OnDisconnect::Abort
+    }
+
+    async fn relay_reply(
+        &self,
+        channel: &Channel,
+        reply: ProviderReply,
+        lowered: Option<i64>,
+        metered: &mut Metered,
+        client: &mut Client,
+    ) {
+        let mut headers = of_provider(&reply);
+        if let Some(cap) = lowered {
+            headers.push(("x-tollgate-output-cap", cap.to_string()));
+        }
+        if !reply.status.is_success() {
+            return self.relay_refusal(channel, reply, headers, metered, client).await;
+        }
+        if let Some(encoding) = encoding_of(&reply) {
+            log::warn!("channel {:?} answered with content-encoding {encoding:?}", channel.name.as_str());
+            let failure = Failure::upstream("The model's provider answered with a compressed body.");
+            return self.settle_failed(Ending::Broken, failure, metered, client).await;
+        }
+        if is_event_stream(&reply) {
+            self.relay_stream(reply.body, headers, metered, client).await;
+        } else {
+            self.relay_plain(reply, headers, metered, client).await;
+        }
+    }
+
+    /// The hold could not be recorded: nothing was sent, and nothing is charged.
+    async fn fail_unrecorded(&self, refusal: &Refusal, client: &mut Client, line: RequestLine) {
+        let failure = refusal_failure(refusal, self.token.id, &self.ask.model);
+        line.log(failure.status, Some(failure.code));
+        client.fail(failure).await;
+    }
+
+    /// A fault of the channel ends the exchange.
+    async fn fail(&self, ending: Ending, fault: &Fault, metered: &mut Metered, client: &mut Client) {
+        log::warn!("request {}: {fault}", self.id);
+        self.settle_failed(ending, Failure::of_fault(fault), metered, client).await;
+    }
+
+    /// Settles an exchange that went wrong, and tells the client once the books are closed.
+    async fn settle_failed(
+        &self,
+        ending: Ending,
+        failure: Failure,
+        metered: &mut Metered,
+        client: &mut Client,
+    ) {
+        let status = if client.is_waiting() { failure.status } else { 200 };
+        if let Some(charged) = metered.settle(ending, status, Some(failure.code)) {
+            self.close(charged).await;
+        }
+        client.fail(failure).await;
+    }
+
+    /// Waits until a settlement is on disk; whether it is known to be.
+    async fn close(&self, charged: Charged) -> bool {
+        let recorded = recorded(charged.ack).await;
+        if let Err(fault) = &recorded {
+            log::error!("request {}: its settlement is not recorded yet: {fault}", self.id);
+        }
+        recorded.is_ok()
+    }
+
+    /// The headers that tell the token's rates and, of a plain answer, what is left of its budgets.
+    fn rate_headers(&self) -> Headers {
+        of_rates(self.relay.gate.rate_states(&self.token))
+    }
+
+    fn remaining_header(&self) -> Option<(&'static str, String)> {
+        let remaining = self.relay.gate.remaining(&self.token, self.relay.clock.now())?;
+        Some(("x-tollgate-remaining-credits", remaining_credits(remaining)))
+    }
+}
+
+async fn find_way(channel: &Arc<Channel>) -> Result<Way, Fault> {
+    match channel.provider {
+        Provider::Demo => Ok(Way::Demo),
+        Provider::OpenAi | Provider::Anthropic | Provider::Gemini => connect(channel).await.map(Way::Line),
+    }
+}
+
+fn encoding_of(reply: &ProviderReply) -> Option<String> {
+    let encoding = reply.headers.get("content-encoding")?.to_str().unwrap_or("?");
+    (!encoding.eq_ignore_ascii_case("identity")).then(|| encoding.chars().take(40).collect())
+}
+
+fn is_event_stream(reply: &ProviderReply) -> bool {
+    let content_type = reply.headers.get("content-type").map(|value| value.as_bytes()).unwrap_or_default();
+    let media = content_type.split(|byte| *byte == b';').next().unwrap_or_default();
+    media.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
+}

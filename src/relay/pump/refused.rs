@@ -1,0 +1,107 @@
+//! A provider's refusal: its own trouble becomes 502, the caller's passes through with secrets taken out.
+
+use bytes::Bytes;
+
+use crate::channels::Channel;
+use crate::channels::client::ProviderReply;
+use crate::relay::client::Client;
+use crate::relay::failure::Failure;
+use crate::relay::headers::Headers;
+use crate::relay::metered::Metered;
+use crate::relay::verdict::Ending;
+use crate::wire::fault::{ErrorWords, ProviderError, error_body, redact};
+
+use super::Exchange;
+
+/// The most that is read of a provider's error.
+const ERROR_BYTES: usize = 64 * 1024;
+
+impl Exchange {
+    pub(super) async fn relay_refusal(
+        &self,
+        channel: &Channel,
+        mut reply: ProviderReply,
+        mut headers: Headers,
+        metered: &mut Metered,
+        client: &mut Client,
+    ) {
+        let status = reply.status.as_u16();
+        // What cannot be read of an error does not matter: its status says enough.
+        let body = self.read_whole(&mut reply.body, ERROR_BYTES).await.unwrap_or_default();
+        let error = ProviderError::read(&body);
+        let message = clean(channel, &error.message);
+        log::warn!("request {}: channel {:?} answered {status}: {message:?}", self.id, channel.name.as_str());
+        if is_channels_own(status, &error) {
+            let failure = Failure::upstream(format!(
+                "The model's provider could not serve the request (status {status})."
+            ));
+            return self.settle_failed(Ending::Refused, failure, metered, client).await;
+        }
+        if let Some(charged) = metered.settle(Ending::Refused, status, Some("provider_refused")) {
+            self.close(charged).await;
+        }
+        headers.extend(self.rate_headers());
+        client.answer(status, headers, told(channel, &body, &error, &message));
+    }
+}
+
+/// Whether a status is the channel's trouble (its account, its configuration, the provider itself) and not the caller's.
+fn is_channels_own(status: u16, error: &ProviderError) -> bool {
+    let account = "insufficient_quota";
+    match status {
+        401 | 402 | 403 | 407 => true,
+        429 => error.code == account || error.kind == account,
+        400..=499 => false,
+        _ => true,
+    }
+}
+
+/// The body for the client: the provider's own JSON, or its words in our shape where it is none.
+fn told(channel: &Channel, body: &Bytes, error: &ProviderError, message: &str) -> Bytes {
+    let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
+    match std::str::from_utf8(body) {
+        Ok(text) if is_json => clean(channel, text).into(),
+        _ => {
+            let message =
+                if message.is_empty() { "The model's provider refused the request." } else { message };
+            let kind = if error.kind.is_empty() { "upstream_error" } else { &error.kind };
+            error_body(ErrorWords { message, kind, param: None, code: "upstream_error" }).into()
+        }
+    }
+}
+
+/// `text` without the channel's secrets.
+pub(super) fn clean(channel: &Channel, text: &str) -> String {
+    let keys = channel.api_keys.iter();
+    let headers = channel.headers.iter().map(|(_, value)| value);
+    let secrets: Vec<&str> = keys.chain(headers).map(|secret| secret.reveal().as_str()).collect();
+    redact(text, &secrets, ERROR_BYTES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whose_trouble_a_status_is() {
+        let none = ProviderError::default();
+        let account = ProviderError { code: "insufficient_quota".to_owned(), ..ProviderError::default() };
+        for (status, error, channels_own) in [
+            (300, &none, true),
+            (307, &none, true),
+            (400, &none, false),
+            (401, &none, true),
+            (402, &none, true),
+            (403, &none, true),
+            (404, &none, false),
+            (407, &none, true),
+            (422, &none, false),
+            (429, &none, false),
+            (429, &account, true),
+            (500, &none, true),
+            (529, &none, true),
+        ] {
+            assert_eq!(is_channels_own(status, error), channels_own, "{status}");
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! A stream, relayed event by event as it arrives; only its terminator waits for the books (R3).
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::channels::client::{Fault, ReplyBody};
+use crate::relay::client::{Client, Left};
+use crate::relay::failure::Failure;
+use crate::relay::headers::Headers;
+use crate::relay::metered::Metered;
+use crate::relay::verdict::Ending;
+use crate::wire::{Splitter, Step};
+
+use super::{Exchange, FAREWELL};
+
+/// How long the head waits for the first event: a provider that fails at once is then told with a status of its own.
+const HEAD_WAITS: Duration = Duration::from_millis(500);
+
+/// How much of an abandoned stream is read on.
+const FAREWELL_BYTES: usize = 64 * 1024;
+
+/// How long a provider has to end its connection after the terminator, so that it can be used again.
+const TAIL: Duration = Duration::from_millis(100);
+
+/// How reading a stream ended.
+enum Stop {
+    /// Its terminator, which the client has not seen yet.
+    Terminator(Bytes),
+    /// It said that something went wrong.
+    Fault,
+    /// An event beyond the bound.
+    TooLarge,
+    /// It ended without its terminator.
+    NoTerminator,
+    /// The connection failed.
+    Broken(Fault),
+    /// The client left.
+    ClientLeft,
+}
+
+impl Exchange {
+    pub(super) async fn relay_stream(
+        &self,
+        mut body: ReplyBody,
+        mut headers: Headers,
+        metered: &mut Metered,
+        client: &mut Client,
+    ) {
+        headers.extend(self.rate_headers());
+        let mut splitter = Splitter::new(self.relay.settings.max_event_bytes);
+        let stop = self.forward(&mut body, &mut splitter, &headers, (metered, client)).await;
+        let failure = match stop {
+            Stop::Terminator(last) => {
+                client.open(&headers);
+                self.terminate(last, metered, client).await;
+                return reach_end(&mut body).await;
+            }
+            Stop::ClientLeft => return self.say_farewell(&mut body, &mut splitter, metered).await,
+            Stop::Broken(fault) => return self.fail(Ending::Broken, &fault, metered, client).await,
+            Stop::Fault => {
+                let failure = Failure::upstream("The model's provider broke off with an error.");
+                return self.settle_failed(Ending::Faulted, failure, metered, client).await;
+            }
+            Stop::TooLarge => {
+                let most = self.relay.settings.max_event_bytes;
+                Failure::upstream(format!("The model's provider sent an event of more than {most} bytes."))
+            }
+            Stop::NoTerminator => {
+                Failure::upstream("The model's provider ended its stream before it was complete.")
+            }
+        };
+        log::warn!("request {}: {}", self.id, failure.message);
+        self.settle_failed(Ending::Broken, failure, metered, client).await;
+    }
+
+    /// Forwards events until something stops it.
+    async fn forward(
+        &self,
+        body: &mut ReplyBody,
+        splitter: &mut Splitter,
+        headers: &Headers,
+        (metered, client): (&mut Metered, &mut Client),
+    ) -> Stop {
+        let open_at = Instant::now() + HEAD_WAITS;
+        loop {
+            let piece = tokio::select! {
+                biased;
+                () = client.gone(), if self.may_abort() => return Stop::ClientLeft,
+                piece = body.next() => piece,
+                () = sleep_until(open_at), if client.is_waiting() => {
+                    client.open(headers);
+                    continue;
+                }
+            };
+            let (out, stop) = match piece {
+                Some(Ok(piece)) => take(splitter, piece, metered),
+                Some(Err(fault)) => return Stop::Broken(fault),
+                None => {
+                    (splitter.finish().map(|event| event.raw).unwrap_or_default(), Some(Stop::NoTerminator))
+                }
+            };
+            if !out.is_empty() {
+                client.open(headers);
+                if client.deliver(out).await == Err(Left) && self.may_abort() {
+                    return Stop::ClientLeft;
+                }
+            }
+            if let Some(stop) = stop {
+                return stop;
+            }
+        }
+    }
+
+    /// The books are closed first; then the client sees the end.
+    async fn terminate(&self, last: Bytes, metered: &mut Metered, client: &mut Client) {
+        let ending = if client.has_left() { Ending::ClientGoneComplete } else { Ending::Complete };
+        let Some(charged) = metered.settle(ending, 200, None) else { return };
+        if !self.close(charged).await {
+            return client.cut();
+        }
+        if client.deliver(last).await.is_ok() {
+            client.end().await;
+        }
+    }
+
+    /// The client left: the stream is read on for a moment, for a usage figure already under way, and then aborted.
+    async fn say_farewell(&self, body: &mut ReplyBody, splitter: &mut Splitter, metered: &mut Metered) {
+        let mut read = 0;
+        let reading = async {
+            while read <= FAREWELL_BYTES {
+                let Some(Ok(piece)) = body.next().await else { return Ending::ClientGone };
+                read += piece.len();
+                match take(splitter, piece, metered).1 {
+                    None => {}
+                    Some(Stop::Terminator(_)) => return Ending::ClientGoneComplete,
+                    Some(_) => return Ending::ClientGone,
+                }
+            }
+            Ending::ClientGone
+        };
+        let ending = timeout(FAREWELL, reading).await.unwrap_or(Ending::ClientGone);
+        // Nobody waits for it: the charge is durable whenever it is.
+        drop(metered.settle(ending, 499, None));
+    }
+}
+
+/// Meters the events that a piece completes: what of them goes to the client, and what stops the stream.
+fn take(splitter: &mut Splitter, piece: Bytes, metered: &mut Metered) -> (Bytes, Option<Stop>) {
+    splitter.push(piece);
+    let mut out = Out::default();
+    loop {
+        match splitter.next_event() {
+            Ok(Some(event)) => match metered.meter.on_event(&event) {
+                Step::Forward => out.add(event.raw),
+                Step::Strip => {}
+                Step::Terminator => return (out.joined(), Some(Stop::Terminator(event.raw))),
+                Step::Fault => return (out.joined(), Some(Stop::Fault)),
+            },
+            Ok(None) => return (out.joined(), None),
+            Err(_) => return (out.joined(), Some(Stop::TooLarge)),
+        }
+    }
+}
+
+/// Events that leave in one write.
+#[derive(Default)]
+struct Out {
+    first: Bytes,
+    more: BytesMut,
+}
+
+impl Out {
+    fn add(&mut self, raw: Bytes) {
+        if self.first.is_empty() {
+            self.first = raw;
+        } else {
+            self.more.extend_from_slice(&raw);
+        }
+    }
+
+    /// All of them; a single event is not copied.
+    fn joined(self) -> Bytes {
+        if self.more.is_empty() {
+            return self.first;
+        }
+        [self.first.as_ref(), &self.more].concat().into()
+    }
+}
+
+/// Reads the little that may follow a terminator, so that the connection can be used again; nothing of it is relayed.
+async fn reach_end(body: &mut ReplyBody) {
+    let reading = async { while let Some(Ok(_)) = body.next().await {} };
+    // What is not over by then is closed with the body.
+    drop(timeout(TAIL, reading).await);
+}

@@ -1,0 +1,183 @@
+//! The verdict: what a request costs, from how it ended and what was seen of its answer. Pure; the rules are those of
+//! `docs/accounting.md`, "The settlement".
+
+use crate::catalogue::{Terms, Tier};
+use crate::ledger::{Outcome, Settlement, UsageSource};
+use crate::money::Money;
+use crate::usage::{TokenCount, Usage};
+use crate::wire::{Answer, Reading, ServiceTier};
+
+/// How an exchange with a provider ended.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The answer came to its own end.
+    Complete,
+    /// The client went away, and the answer's own end did not come either.
+    ClientGone,
+    /// The client went away, and the answer came to its own end.
+    ClientGoneComplete,
+    /// The answer broke off: cut, too slow, too large.
+    Broken,
+    /// The provider said itself, under a good status, that something went wrong.
+    Faulted,
+    /// The request was sent, and no head of an answer came.
+    Unanswered,
+    /// The provider refused: a status that is not a success.
+    Refused,
+}
+
+/// What the verdict knows beside the ending.
+#[derive(Copy, Clone, Debug)]
+pub struct Case<'a> {
+    /// What was seen of the answer.
+    pub reading: &'a Reading,
+    /// The terms it was admitted on.
+    pub terms: &'a Terms,
+    /// The least it costs once it was sent and nobody says.
+    pub floor: Money,
+    /// The input tokens of that.
+    pub floor_input: TokenCount,
+    /// Requests sent.
+    pub attempts: i64,
+}
+
+/// The settlement of a request that ended as `ending`.
+pub fn settlement(ending: Ending, case: &Case<'_>) -> Settlement {
+    let reading = case.reading;
+    let something_seen = reading.usage.is_some() || reading.has_output;
+    match ending {
+        Ending::Refused => Settlement::void(case.attempts),
+        Ending::Unanswered => case.floor(),
+        Ending::Complete if reading.answer == Answer::Given => case.believed(Outcome::Ok),
+        Ending::ClientGoneComplete => case.believed(Outcome::ClientGone),
+        Ending::ClientGone => case.larger(Outcome::ClientGone),
+        Ending::Broken if !something_seen => case.floor(),
+        Ending::Broken => case.larger(Outcome::UpstreamError),
+        Ending::Complete | Ending::Faulted if something_seen => case.larger(Outcome::UpstreamError),
+        Ending::Complete | Ending::Faulted => match reading.answer {
+            Answer::Error | Answer::Page | Answer::Nothing => Settlement::void(case.attempts),
+            Answer::Empty | Answer::Unreadable | Answer::Given => case.floor(),
+        },
+    }
+}
+
+impl Case<'_> {
+    /// The provider's own figures where they are believed, else the count made here.
+    fn believed(&self, outcome: Outcome) -> Settlement {
+        match self.reading.usage {
+            Some(usage) => self.settle(outcome, usage, UsageSource::Provider),
+            None => self.counted(outcome),
+        }
+    }
+
+    /// Whatever is more: the provider's figures so far, or the count made here.
+    fn larger(&self, outcome: Outcome) -> Settlement {
+        let counted = self.counted(outcome);
+        match self.reading.usage.map(|usage| self.settle(outcome, usage, UsageSource::Provider)) {
+            Some(seen) if seen.cost >= counted.cost => seen,
+            _ => counted,
+        }
+    }
+
+    /// The floor, and what was counted of the output.
+    fn counted(&self, outcome: Outcome) -> Settlement {
+        let usage =
+            Usage { input: self.floor_input, output: self.reading.estimated_output(), ..Usage::default() };
+        let source = if self.reading.suspect { UsageSource::Suspect } else { UsageSource::Estimated };
+        let counted = self.settle(outcome, usage, source);
+        Settlement { cost: counted.cost.max(self.floor), ..counted }
+    }
+
+    /// Sent, and nobody knows what became of it.
+    fn floor(&self) -> Settlement {
+        Settlement {
+            outcome: Outcome::UpstreamUnknown,
+            cost: self.floor,
+            usage: Usage { input: self.floor_input, ..Usage::default() },
+            source: UsageSource::Estimated,
+            attempts: self.attempts,
+        }
+    }
+
+    fn settle(&self, outcome: Outcome, usage: Usage, source: UsageSource) -> Settlement {
+        let tier = self.reading.tier.and_then(|tier| match tier {
+            ServiceTier::Auto => None,
+            ServiceTier::Default => Some(Tier::Default),
+            ServiceTier::Priority => Some(Tier::Priority),
+            ServiceTier::Flex => Some(Tier::Flex),
+        });
+        // What is no amount is charged as far as the budgets go, and the rest is overrun.
+        let cost = self.terms.charge(&usage, tier).unwrap_or(Money::MAX);
+        Settlement { outcome, cost, usage, source, attempts: self.attempts }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::{Catalogue, Multiplier, PriceRow, Provider};
+
+    fn terms() -> Terms {
+        // 1 n$ a token of input, 10 n$ a token of output.
+        let table = "model = \"m\"\ninput = 0.001\noutput = 0.01".parse().unwrap();
+        let catalogue = Catalogue::parse("", vec![PriceRow::parse(&table).unwrap()]).unwrap();
+        Terms::new(catalogue.entry(Provider::OpenAi, "m").unwrap(), Multiplier::ONE)
+    }
+
+    fn reading(answer: Answer, output_bytes: i64, usage: Option<(i64, i64)>) -> Reading {
+        let usage = usage.map(|(input, output)| Usage {
+            input: TokenCount::clamped(input),
+            output: TokenCount::clamped(output),
+            ..Usage::default()
+        });
+        Reading {
+            usage,
+            suspect: false,
+            output_bytes,
+            has_output: output_bytes > 0,
+            tier: None,
+            answer,
+            has_error: answer == Answer::Error,
+        }
+    }
+
+    #[test]
+    fn what_each_end_costs() {
+        use Answer::{Empty, Error, Given, Nothing, Page, Unreadable};
+        use Ending::*;
+        // Floor: 7 tokens of input, 7 n$. 40 bytes of output: 10 tokens, 100 n$.
+        let cases = [
+            (Complete, reading(Given, 40, Some((5, 3))), "ok 35 provider"),
+            (Complete, reading(Given, 40, None), "ok 107 estimated"),
+            (Complete, reading(Error, 0, None), "void 0 none"),
+            (Complete, reading(Page, 0, None), "void 0 none"),
+            (Complete, reading(Nothing, 0, None), "void 0 none"),
+            (Complete, reading(Empty, 0, None), "upstream_unknown 7 estimated"),
+            (Complete, reading(Unreadable, 0, None), "upstream_unknown 7 estimated"),
+            (Complete, reading(Error, 0, Some((5, 3))), "upstream_error 35 provider"),
+            (ClientGone, reading(Given, 40, Some((5, 3))), "client_gone 107 estimated"),
+            (ClientGone, reading(Given, 40, Some((5, 30))), "client_gone 305 provider"),
+            (ClientGone, reading(Nothing, 0, None), "client_gone 7 estimated"),
+            (ClientGoneComplete, reading(Given, 40, Some((5, 3))), "client_gone 35 provider"),
+            (Broken, reading(Given, 40, None), "upstream_error 107 estimated"),
+            (Broken, reading(Nothing, 0, None), "upstream_unknown 7 estimated"),
+            (Faulted, reading(Error, 0, None), "void 0 none"),
+            (Faulted, reading(Given, 40, None), "upstream_error 107 estimated"),
+            (Unanswered, reading(Nothing, 0, None), "upstream_unknown 7 estimated"),
+            (Refused, reading(Nothing, 0, None), "void 0 none"),
+        ];
+        let terms = terms();
+        for (ending, reading, want) in cases {
+            let case = Case {
+                reading: &reading,
+                terms: &terms,
+                floor: Money::from_nanos(7),
+                floor_input: TokenCount::clamped(7),
+                attempts: 1,
+            };
+            let got = settlement(ending, &case);
+            let told = format!("{} {} {}", got.outcome.as_str(), got.cost.nanos(), got.source.as_str());
+            assert_eq!(told, want, "{ending:?} {reading:?}");
+        }
+    }
+}

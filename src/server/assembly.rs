@@ -1,0 +1,143 @@
+//! Puts the rooms together: for the server, and for a command on a stopped one.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use crate::admission::{Gate, Settings as GateSettings};
+use crate::api::{Desk, DeskParts};
+use crate::channels::Roster;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::directory::{Directory, Supply};
+use crate::ledger::Zone;
+use crate::relay::{Relay, Settings as RelaySettings};
+use crate::store::admins::{self, Environment};
+use crate::store::{Denied, OpenFault, Settings as StoreSettings, Store, WriteFault};
+use crate::tokens::{Key, KeyMint};
+
+/// What the rooms above need of those below.
+pub struct Core {
+    /// The open store.
+    pub store: Arc<Store>,
+    /// Tokens, models, channels.
+    pub directory: Arc<Directory>,
+    /// The token API.
+    pub desk: Arc<Desk>,
+    /// Time.
+    pub clock: Clock,
+    /// Where days begin.
+    pub zone: Zone,
+    /// The admin key that this start has made, to be shown once.
+    pub first_key: Option<Key>,
+}
+
+/// Why the program does not start.
+#[derive(Debug)]
+pub enum StartFault {
+    /// The database does not open.
+    Open(OpenFault),
+    /// Anything else; a sentence.
+    Failed(String),
+}
+
+impl StartFault {
+    /// The exit code of the contract.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Open(OpenFault::Locked(_)) => ExitCode::from(4),
+            Self::Open(OpenFault::Directory(_)) => ExitCode::from(3),
+            Self::Open(OpenFault::Damaged(_) | OpenFault::Failed(_)) | Self::Failed(_) => ExitCode::FAILURE,
+        }
+    }
+}
+
+impl fmt::Display for StartFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open(fault) => fault.fmt(f),
+            Self::Failed(what) => f.write_str(what),
+        }
+    }
+}
+
+/// Opens the store as `config` says, and makes what a first start makes.
+///
+/// # Errors
+/// When the store does not open or cannot be written.
+pub async fn assemble(config: &Config) -> Result<Core, StartFault> {
+    let (clock, zone) = (Clock::System, Zone(config.accounting.timezone));
+    let directory = Arc::new(Directory::new(Supply {
+        catalogue: Arc::clone(&config.catalogue),
+        roster: Roster::new(config.roster.channels().to_vec()),
+        groups: config.groups.clone(),
+        unpriced: config.accounting.unpriced_models,
+    }));
+    let settings = StoreSettings {
+        path: config.database.path.clone(),
+        durability: config.database.durability,
+        recovery: config.accounting.recovery,
+        retention_days: config.accounting.retention_days,
+    };
+    let store = Arc::new(Store::open(&settings, &directory, &clock, zone).map_err(StartFault::Open)?);
+    let mut mint =
+        KeyMint::try_new().map_err(|error| StartFault::Failed(format!("no randomness: {error}")))?;
+    let first_key = administrators(&store, config.admin_key.clone(), mint.mint()).await?;
+    let desk = Arc::new(Desk::new(DeskParts {
+        store: Arc::clone(&store),
+        directory: Arc::clone(&directory),
+        clock: clock.clone(),
+        zone,
+        groups: config.groups.names().map(str::to_owned).collect::<BTreeSet<_>>(),
+        mint,
+        management_rpm: i64::from(config.limits.management_rpm),
+    }));
+    Ok(Core { store, directory, desk, clock, zone, first_key })
+}
+
+/// Sees to the administrators: the one of the environment, or at the first start one whose key is `fresh`; that key, if so.
+async fn administrators(store: &Store, given: Option<Key>, fresh: Key) -> Result<Option<Key>, StartFault> {
+    let made = store
+        .write(move |txn| {
+            let is_first = admins::is_first_start(txn.sql())?;
+            if admins::environment_key(txn, given.as_ref())? == Environment::Disabled {
+                log::warn!("TOLLGATE_ADMIN_KEY is not set any more: the token `environment` is disabled");
+            }
+            if !is_first || given.is_some() {
+                return Ok(None);
+            }
+            admins::first_start(txn, &fresh)?;
+            Ok::<_, Denied<()>>(Some(fresh))
+        })
+        .await;
+    made.map_err(|fault| match fault {
+        WriteFault::Store(fault) => {
+            StartFault::Failed(format!("the first start could not be recorded: {fault}"))
+        }
+        WriteFault::Refused(()) => StartFault::Failed("the first start was refused".to_owned()),
+    })
+}
+
+/// The relay over `core`, as `config` says.
+pub fn relay(config: &Config, core: &Core) -> Relay {
+    let (accounting, server) = (&config.accounting, &config.server);
+    let gate = Gate::new(
+        Arc::clone(core.store.books()),
+        core.clock.clone(),
+        core.zone,
+        GateSettings::new(accounting.default_max_output_tokens, accounting.min_output_tokens),
+        i64::try_from(config.limits.max_concurrent_requests).unwrap_or(i64::MAX),
+    );
+    let settings = RelaySettings {
+        max_body_bytes: server.max_body_bytes,
+        max_event_bytes: server.max_event_bytes,
+        max_response_bytes: server.max_response_bytes,
+        max_buffered_bytes: server.max_buffered_bytes,
+        body_timeout: server.timeouts.body,
+        write_timeout: server.timeouts.write,
+        on_disconnect: accounting.on_disconnect,
+        max_choices: config.limits.max_choices,
+    };
+    Relay::new(gate, Arc::clone(&core.directory), core.clock.clone(), settings)
+}

@@ -1,0 +1,62 @@
+//! Connections: how many there are from each address, and what is set on each.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use actix_web::dev::Extensions;
+use actix_web::rt::net::TcpStream;
+
+/// Counts connections by address.
+#[derive(Debug)]
+pub struct Connections {
+    counts: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    most: usize,
+}
+
+/// A connection's place; given back when it closes.
+#[derive(Debug)]
+pub struct Place {
+    ip: IpAddr,
+    counts: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    /// Whether its address has more connections than it may: its first request is refused, and it is closed.
+    pub is_one_too_many: bool,
+}
+
+impl Connections {
+    /// At most `most` from each address; 0 is no limit.
+    pub fn new(most: usize) -> Self {
+        Self { counts: Arc::default(), most }
+    }
+
+    /// Counts a new connection for as long as it is open. Unacknowledged bytes close it after `write`.
+    pub fn enter(&self, connection: &dyn Any, data: &mut Extensions, write: Duration) {
+        let Some(stream) = connection.downcast_ref::<TcpStream>() else { return };
+        let millis = u32::try_from(write.as_millis()).unwrap_or(u32::MAX);
+        if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(stream, millis) {
+            log::debug!("TCP_USER_TIMEOUT: {error}");
+        }
+        let Ok(peer) = stream.peer_addr() else { return };
+        let ip = peer.ip().to_canonical();
+        let mut counts = self.counts.lock().expect("counting does not panic");
+        let count = counts.entry(ip).or_default();
+        *count += 1;
+        let is_one_too_many = self.most != 0 && *count > self.most;
+        drop(counts);
+        data.insert(Place { ip, counts: Arc::clone(&self.counts), is_one_too_many });
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Ok(mut counts) = self.counts.lock() else { return };
+        if let Some(count) = counts.get_mut(&self.ip) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.ip);
+            }
+        }
+    }
+}

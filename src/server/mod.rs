@@ -1,0 +1,87 @@
+//! The server: puts the rooms together, listens, and stops in order. Owns the start, the two listeners (the network's and
+//! the control socket's), the routes that belong to nobody else, and the signals.
+
+mod assembly;
+mod connections;
+mod control;
+mod dispatch;
+mod first_start;
+mod stop;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use actix_web::dev::Server as Running;
+use actix_web::{App, HttpServer, web};
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::telemetry::start_logging;
+
+pub use assembly::{Core, StartFault, assemble};
+use connections::Connections;
+use dispatch::{Front, dispatch};
+
+/// Runs the gateway until it is told to stop.
+pub fn run(config: Config) -> ExitCode {
+    if let Err(error) = start_logging(config.logging.format, config.logging.level, Clock::System) {
+        // Nobody can be told but by the exit code and this line.
+        drop(writeln!(io::stderr(), "tollgate: cannot start logging: {error}"));
+        return ExitCode::FAILURE;
+    }
+    for warning in &config.warnings {
+        log::warn!("{warning}");
+    }
+    let ended = actix_web::rt::System::new().block_on(serve(config));
+    log::logger().flush();
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            drop(writeln!(io::stderr(), "tollgate: {fault}"));
+            fault.exit_code()
+        }
+    }
+}
+
+async fn serve(config: Config) -> Result<(), StartFault> {
+    let config = Arc::new(config);
+    let core = assemble(&config).await?;
+    let front = Arc::new(Front::new(&config, &core));
+    let (server, url) = listen(&config, &front)?;
+    let control = control::listen(&config, &front)?;
+    first_start::announce(core.first_key.as_ref(), &url);
+    log::info!(
+        "tollgate {} is listening on {url}; database {} (durability {})",
+        env!("CARGO_PKG_VERSION"),
+        config.database.path.display(),
+        config.database.durability.as_str()
+    );
+    let servers = [Some(server), control.server].into_iter().flatten().collect();
+    let stopped = stop::until_told(servers, &front, config.server.shutdown_grace).await;
+    drop(control.socket);
+    core.store.close();
+    stopped.map_err(|error| StartFault::Failed(format!("the server ended by itself: {error}")))
+}
+
+/// Listens on the network.
+fn listen(config: &Arc<Config>, front: &Arc<Front>) -> Result<(Running, String), StartFault> {
+    let app_front = web::Data::from(Arc::clone(front));
+    let settings = &config.server;
+    let connections = Arc::new(Connections::new(config.limits.max_connections_per_ip));
+    let write = settings.timeouts.write;
+    let server =
+        HttpServer::new(move || App::new().app_data(app_front.clone()).default_service(web::to(dispatch)))
+            .disable_signals()
+            .client_request_timeout(settings.timeouts.header)
+            .client_disconnect_timeout(std::time::Duration::from_secs(1))
+            .h1_allow_half_closed(false)
+            .tcp_nodelay(true)
+            .on_connect(move |connection, data| connections.enter(connection, data, write));
+    let server = if settings.workers == 0 { server } else { server.workers(settings.workers) };
+    let server = server
+        .bind(settings.listen)
+        .map_err(|error| StartFault::Failed(format!("cannot listen on {}: {error}", settings.listen)))?;
+    let address = server.addrs().first().copied().unwrap_or(settings.listen);
+    Ok((server.run(), format!("http://{address}")))
+}

@@ -1,0 +1,4 @@
+SELECT id, user_id, origin, name, status, created_at, accessed_at, expires_at, unlimited, granted, used, daily_limit,
+  monthly_limit, model_limits_enabled, model_limits, group_name, cross_group_retry, allow_ips, rpm, tpm, max_concurrency,
+  scopes, metadata, fingerprint
+FROM tokens

@@ -1,0 +1,143 @@
+//! Starts env_logger, with lines that are one line whatever is in them: as text for people, or as JSON.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use env_logger::{Builder, Env, Target, WriteStyle};
+use log::kv::{Error, Key, Value, VisitSource};
+use log::{LevelFilter, Record};
+use serde_json::Map;
+
+use crate::clock::{Clock, Timestamp};
+use crate::telemetry::log_queue::LogQueue;
+
+/// How a line is written.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Sends the log to standard error. `RUST_LOG` goes before `level`.
+///
+/// # Errors
+/// When there is no thread to be had.
+pub fn start_logging(format: LogFormat, level: LevelFilter, clock: Clock) -> io::Result<()> {
+    let queue = LogQueue::start()?;
+    let default = level.to_string();
+    Builder::from_env(Env::default().default_filter_or(default))
+        .write_style(WriteStyle::Never)
+        .target(Target::Pipe(Box::new(queue)))
+        .format(move |out, record| {
+            let line = match format {
+                LogFormat::Text => text_line(record, clock.now()),
+                LogFormat::Json => json_line(record, clock.now()),
+            };
+            out.write_all(line.as_bytes())
+        })
+        .init();
+    Ok(())
+}
+
+fn spell(at: Timestamp) -> String {
+    let at = DateTime::<Utc>::from_timestamp_millis(at.millis()).unwrap_or_default();
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+fn text_line(record: &Record<'_>, at: Timestamp) -> String {
+    let mut line = format!("{} {:5} ", spell(at), record.level());
+    escape_into(&mut line, &record.args().to_string());
+    drop(record.key_values().visit(&mut TextPairs(&mut line)));
+    line.push('\n');
+    line
+}
+
+/// Writes `text` with its control characters escaped, so that nothing in it begins a line or moves a cursor.
+fn escape_into(line: &mut String, text: &str) {
+    for character in text.chars() {
+        if character.is_control()
+            || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+}
+
+struct TextPairs<'a>(&'a mut String);
+
+impl<'kvs> VisitSource<'kvs> for TextPairs<'_> {
+    fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
+        let text = value.to_string();
+        if value.to_borrowed_str().is_none() && text == "None" {
+            return Ok(());
+        }
+        let plain = !text.is_empty()
+            && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'=' | b'\\'));
+        let _ = if plain { write!(self.0, " {key}={text}") } else { write!(self.0, " {key}={text:?}") };
+        Ok(())
+    }
+}
+
+fn json_line(record: &Record<'_>, at: Timestamp) -> String {
+    let mut object = Map::new();
+    object.insert("time".to_owned(), spell(at).into());
+    object.insert("level".to_owned(), record.level().as_str().into());
+    object.insert("message".to_owned(), record.args().to_string().into());
+    drop(record.key_values().visit(&mut JsonPairs(&mut object)));
+    let mut line = serde_json::to_string(&object).unwrap_or_default();
+    line.push('\n');
+    line
+}
+
+struct JsonPairs<'a>(&'a mut Map<String, serde_json::Value>);
+
+impl<'kvs> VisitSource<'kvs> for JsonPairs<'_> {
+    fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
+        let json = match value.to_i64() {
+            Some(number) => number.into(),
+            None => {
+                let text = value.to_string();
+                if value.to_borrowed_str().is_none() && text == "None" {
+                    return Ok(());
+                }
+                text.into()
+            }
+        };
+        self.0.insert(key.as_str().to_owned(), json);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use log::kv::ToValue;
+
+    use super::*;
+
+    fn line(format: fn(&Record<'_>, Timestamp) -> String, name: &str) -> String {
+        let pairs: &[(&str, Value<'_>)] =
+            &[("model", Value::from(name)), ("ms", Value::from(7)), ("code", None::<i64>.to_value())];
+        let args = format_args!("request");
+        let record = Record::builder().args(args).level(log::Level::Info).key_values(&pairs).build();
+        format(&record, Timestamp::from_secs(0))
+    }
+
+    #[test]
+    fn a_line_is_one_line() {
+        assert_eq!(line(text_line, "gpt-5"), "1970-01-01T00:00:00.000Z INFO  request model=gpt-5 ms=7\n");
+        let forged = "x\n2026-11-24 INFO forged \u{1b}[2J";
+        assert_eq!(
+            line(text_line, forged),
+            "1970-01-01T00:00:00.000Z INFO  request model=\"x\\n2026-11-24 INFO forged \\u{1b}[2J\" ms=7\n"
+        );
+        let json = line(json_line, forged);
+        assert_eq!(json.matches('\n').count(), 1);
+        let object: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!((&object["model"], &object["ms"], object.get("code")), (&forged.into(), &7.into(), None));
+    }
+}

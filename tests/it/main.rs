@@ -1,0 +1,45 @@
+//! The black-box tests: the real binary on a free port, a scripted provider behind it, and the contract between.
+//! Cases are named after the table of threats they come from. Nothing here knows a line of the program, but for
+//! `tidy`, which reads its sources.
+
+#[cfg(test)]
+mod harness;
+
+#[cfg(test)]
+mod abuse;
+#[cfg(test)]
+mod allow_list;
+#[cfg(test)]
+mod auth;
+#[cfg(test)]
+mod config_cli;
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod disconnect;
+#[cfg(test)]
+mod disk_full;
+#[cfg(test)]
+mod first_start;
+#[cfg(test)]
+mod groups;
+#[cfg(test)]
+mod harness_works;
+#[cfg(test)]
+mod quota;
+#[cfg(test)]
+mod races;
+#[cfg(test)]
+mod rates;
+#[cfg(test)]
+mod scale;
+#[cfg(test)]
+mod snapshots;
+#[cfg(test)]
+mod stream;
+#[cfg(test)]
+mod tidy;
+#[cfg(test)]
+mod token_api;
+#[cfg(test)]
+mod upstream;
