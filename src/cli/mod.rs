@@ -16,7 +16,7 @@ mod view;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -25,7 +25,7 @@ use serde::Deserialize;
 
 use self::args::{Command, CommandLine, Format};
 use self::failed::{Exit, Failed};
-use self::reach::Reach;
+use self::reach::{Missing, Reach};
 use self::request::{Plan, Query, Request};
 use self::screen::{Out, safe};
 use crate::clock::Clock;
@@ -42,10 +42,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(fault) => return end_of_parsing(&fault),
     };
     let command = match line.command.unwrap_or(Command::Serve) {
-        Command::Serve => return serve(line.config),
+        Command::Serve => return serve(line.config.as_deref()),
         command => command,
     };
-    let done = carry_out(command, line.config, &mut io::stdout().lock());
+    let done = carry_out(command, line.config.as_deref(), &mut io::stdout().lock());
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => failure(&failed),
@@ -67,18 +67,18 @@ fn failure(failed: &Failed) -> ExitCode {
     failed.exit.into()
 }
 
-fn serve(config: Option<PathBuf>) -> ExitCode {
+fn serve(config: Option<&Path>) -> ExitCode {
     match load(config) {
         Ok(config) => server::run(config),
         Err(failed) => failure(&failed),
     }
 }
 
-fn load(path: Option<PathBuf>) -> Result<Config, Failed> {
-    Ok(Config::load(path.as_deref(), &Environment::of_process())?)
+fn load(path: Option<&Path>) -> Result<Config, Failed> {
+    Ok(Config::load(path, &Environment::of_process())?)
 }
 
-fn carry_out(command: Command, config: Option<PathBuf>, out: Out<'_>) -> Result<(), Failed> {
+fn carry_out(command: Command, config: Option<&Path>, out: Out<'_>) -> Result<(), Failed> {
     let plan = match command {
         Command::Serve => return Ok(()),
         Command::Check(format) => return check::check(&load(config)?, format, out),
@@ -93,7 +93,8 @@ fn carry_out(command: Command, config: Option<PathBuf>, out: Out<'_>) -> Result<
         Command::User(command) => request::plan_user(command),
         Command::Ledger(command) => Ok(request::plan_ledger(command)),
     };
-    call(&load(config)?, Work::Plan(plan?), out)
+    let plan = plan?;
+    call(&load(config)?, Work::Plan(plan), out)
 }
 
 fn not_built(name: &str) -> Failed {
@@ -115,21 +116,36 @@ enum Work {
     AdminKey(Format),
 }
 
+impl Work {
+    /// What a missing database is: where nothing is made, the wrong directory or file, and not a first start.
+    fn missing(&self) -> Missing {
+        let request = match self {
+            Self::AdminKey(_) => return Missing::Made,
+            Self::Plan(plan) => &plan.request,
+        };
+        let makes = request.method == "POST" && ["/v1/tokens", "/v1/users"].contains(&request.path.as_str());
+        if makes { Missing::Made } else { Missing::Told }
+    }
+}
+
 fn call(config: &Config, work: Work, out: Out<'_>) -> Result<(), Failed> {
     let unable = |fault: io::Error| Failed::new(Exit::Failure, format!("cannot start: {fault}"));
     let logging = &config.logging;
     start_logging(logging.format, logging.level.min(LevelFilter::Warn), Clock::System).map_err(unable)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(unable)?;
-    let called = runtime.block_on(perform(config, work));
+    let called = runtime.block_on(perform(config, work, &mut io::stderr()));
     log::logger().flush();
     let (data, plan) = called?;
     plan.view.print(&data, plan.format, out)?;
     Ok(out.flush()?)
 }
 
-/// Does the work; the answer's data, and how it is shown.
-async fn perform(config: &Config, work: Work) -> Result<(String, Plan), Failed> {
-    let reach = Reach::find(config).await?;
+/// Does the work; the answer's data, and how it is shown. What is to be known besides goes to `aside`.
+async fn perform(config: &Config, work: Work, aside: Out<'_>) -> Result<(String, Plan), Failed> {
+    let reach = Reach::find(config, work.missing()).await?;
+    if let Reach::Local(local) = &reach {
+        local.show_first_key(aside);
+    }
     let plan = match work {
         Work::Plan(plan) => plan,
         Work::AdminKey(format) => request::plan_admin_key(find_admin(&reach).await?, format),

@@ -26,12 +26,21 @@ pub enum Reach {
     Local(Local),
 }
 
+/// What becomes of a database that is not there.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// It is made, as by a first start.
+    Made,
+    /// That is told.
+    Told,
+}
+
 impl Reach {
     /// Finds the way.
     ///
     /// # Errors
-    /// When the database is locked though no server answers, or neither can be opened.
-    pub async fn find(config: &Config) -> Result<Self, Failed> {
+    /// When the database is locked though no server answers, neither can be opened, or there is none.
+    pub async fn find(config: &Config, missing: Missing) -> Result<Self, Failed> {
         let mut looks = 1;
         loop {
             let socket = &config.server.control_socket;
@@ -43,6 +52,15 @@ impl Reach {
             })?;
             if let Some(remote) = remote {
                 return Ok(Self::Remote(remote));
+            }
+            let database = &config.database.path;
+            if missing == Missing::Told && !database.exists() {
+                let message = format!(
+                    "there is no database {} and no server at {}",
+                    database.display(),
+                    socket.display()
+                );
+                return Err(Failed::new(Exit::Failure, message));
             }
             match Local::take(config).await {
                 Ok(local) => return Ok(Self::Local(local)),
