@@ -11,13 +11,13 @@ use crate::store::OpenFault;
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// A failure.
-    Failure = 1,
+    Failure,
     /// The command line is wrong.
-    Usage = 2,
+    Usage,
     /// The configuration is wrong.
-    Configuration = 3,
+    Configuration,
     /// Another instance has the database.
-    Locked = 4,
+    Locked,
 }
 
 impl Exit {

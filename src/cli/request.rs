@@ -213,78 +213,77 @@ mod tests {
             .collect()
     }
 
+    /// What is typed, the call, and its body.
+    const CALLS: &[(&str, &str, &str)] = &[
+        ("token create --name n", "POST /v1/tokens", r#"{"name":"n"}"#),
+        (
+            "token create --name n --remain-credits 12.50 --daily-credits 0 --unlimited-quota",
+            "POST /v1/tokens",
+            r#"{"name":"n","remain_credits":12.50,"daily_credits":0,"unlimited_quota":true}"#,
+        ),
+        (
+            "token create --name my__token --remain-quota -5 --user-id 7 --expired-time -1 --group vip",
+            "POST /v1/tokens",
+            r#"{"name":"my token","remain_quota":-5,"user_id":7,"expired_time":-1,"group":"vip"}"#,
+        ),
+        (
+            "token create --name n --model-limits a,b* --scopes inference,manage --metadata a=b=c --metadata d=",
+            "POST /v1/tokens",
+            r#"{"name":"n","model_limits_enabled":true,"model_limits":"a,b*","scopes":["inference","manage"],"metadata":{"a":"b=c","d":""}}"#,
+        ),
+        (
+            "token update 5 --model-limits a --model-limits-enabled false --monthly-quota 1",
+            "PATCH /v1/tokens/5",
+            r#"{"monthly_quota":1,"model_limits_enabled":false,"model_limits":"a"}"#,
+        ),
+        ("token update 5 --model-limits=", "PATCH /v1/tokens/5", r#"{"model_limits":""}"#),
+        (
+            "token update --cross-group-retry --status 1 5",
+            "PATCH /v1/tokens/5",
+            r#"{"status":1,"cross_group_retry":true}"#,
+        ),
+        (
+            "token update 5 --rpm 1 --tpm 2 --max-concurrency 3 --allow-ips 10.0.0.0/8",
+            "PATCH /v1/tokens/5",
+            r#"{"allow_ips":"10.0.0.0/8","rpm":1,"tpm":2,"max_concurrency":3}"#,
+        ),
+        ("token credit 5 --credits -2.5", "POST /v1/tokens/5/credit", r#"{"credits":-2.5}"#),
+        ("token credit 5 --quota 500000", "POST /v1/tokens/5/credit", r#"{"quota":500000}"#),
+        ("token rotate 5", "POST /v1/tokens/5/rotate", "{}"),
+        ("token rotate 5 --grace-seconds 60 --json", "POST /v1/tokens/5/rotate", r#"{"grace_seconds":60}"#),
+        ("token disable 5", "PATCH /v1/tokens/5", r#"{"status":2}"#),
+        ("token delete 5", "DELETE /v1/tokens/5", ""),
+        ("token show 5", "GET /v1/tokens/5", ""),
+        ("token list", "GET /v1/tokens", ""),
+        (
+            "token list --page 2 --page-size 5 --keyword a&b__令 --status 2 --group g",
+            "GET /v1/tokens?page=2&page_size=5&keyword=a%26b%20%E4%BB%A4&status=2&group=g",
+            "",
+        ),
+        (
+            "user create --name u --role admin --remain-credits 1",
+            "POST /v1/users",
+            r#"{"name":"u","remain_credits":1,"role":"admin"}"#,
+        ),
+        (
+            "user update 3 --status 2 --unlimited-quota=false",
+            "PATCH /v1/users/3",
+            r#"{"status":2,"unlimited_quota":false}"#,
+        ),
+        ("user credit 3 --credits 1e2", "POST /v1/users/3/credit", r#"{"credits":1e2}"#),
+        ("user list --page 3", "GET /v1/users?page=3", ""),
+        ("user show 3", "GET /v1/users/3", ""),
+        ("ledger list --token-id 4 --outcome ok", "GET /v1/ledger?token_id=4&outcome=ok", ""),
+        (
+            "ledger refund 01901234-5678-7fff-bfff-ffffffffffff --reason bad__answer",
+            "POST /v1/ledger/01901234-5678-7fff-bfff-ffffffffffff/refund",
+            r#"{"reason":"bad answer"}"#,
+        ),
+    ];
+
     #[test]
     fn commands_become_calls() {
-        for (line, call, body) in [
-            ("token create --name n", "POST /v1/tokens", r#"{"name":"n"}"#),
-            (
-                "token create --name n --remain-credits 12.50 --daily-credits 0 --unlimited-quota",
-                "POST /v1/tokens",
-                r#"{"name":"n","remain_credits":12.50,"daily_credits":0,"unlimited_quota":true}"#,
-            ),
-            (
-                "token create --name my__token --remain-quota -5 --user-id 7 --expired-time -1 --group vip",
-                "POST /v1/tokens",
-                r#"{"name":"my token","remain_quota":-5,"user_id":7,"expired_time":-1,"group":"vip"}"#,
-            ),
-            (
-                "token create --name n --model-limits a,b* --scopes inference,manage --metadata a=b=c --metadata d=",
-                "POST /v1/tokens",
-                r#"{"name":"n","model_limits_enabled":true,"model_limits":"a,b*","scopes":["inference","manage"],"metadata":{"a":"b=c","d":""}}"#,
-            ),
-            (
-                "token update 5 --model-limits a --model-limits-enabled false --monthly-quota 1",
-                "PATCH /v1/tokens/5",
-                r#"{"monthly_quota":1,"model_limits_enabled":false,"model_limits":"a"}"#,
-            ),
-            ("token update 5 --model-limits=", "PATCH /v1/tokens/5", r#"{"model_limits":""}"#),
-            (
-                "token update --cross-group-retry --status 1 5",
-                "PATCH /v1/tokens/5",
-                r#"{"status":1,"cross_group_retry":true}"#,
-            ),
-            (
-                "token update 5 --rpm 1 --tpm 2 --max-concurrency 3 --allow-ips 10.0.0.0/8",
-                "PATCH /v1/tokens/5",
-                r#"{"allow_ips":"10.0.0.0/8","rpm":1,"tpm":2,"max_concurrency":3}"#,
-            ),
-            ("token credit 5 --credits -2.5", "POST /v1/tokens/5/credit", r#"{"credits":-2.5}"#),
-            ("token credit 5 --quota 500000", "POST /v1/tokens/5/credit", r#"{"quota":500000}"#),
-            ("token rotate 5", "POST /v1/tokens/5/rotate", "{}"),
-            (
-                "token rotate 5 --grace-seconds 60 --json",
-                "POST /v1/tokens/5/rotate",
-                r#"{"grace_seconds":60}"#,
-            ),
-            ("token disable 5", "PATCH /v1/tokens/5", r#"{"status":2}"#),
-            ("token delete 5", "DELETE /v1/tokens/5", ""),
-            ("token show 5", "GET /v1/tokens/5", ""),
-            ("token list", "GET /v1/tokens", ""),
-            (
-                "token list --page 2 --page-size 5 --keyword a&b__令 --status 2 --group g",
-                "GET /v1/tokens?page=2&page_size=5&keyword=a%26b%20%E4%BB%A4&status=2&group=g",
-                "",
-            ),
-            (
-                "user create --name u --role admin --remain-credits 1",
-                "POST /v1/users",
-                r#"{"name":"u","remain_credits":1,"role":"admin"}"#,
-            ),
-            (
-                "user update 3 --status 2 --unlimited-quota=false",
-                "PATCH /v1/users/3",
-                r#"{"status":2,"unlimited_quota":false}"#,
-            ),
-            ("user credit 3 --credits 1e2", "POST /v1/users/3/credit", r#"{"credits":1e2}"#),
-            ("user list --page 3", "GET /v1/users?page=3", ""),
-            ("user show 3", "GET /v1/users/3", ""),
-            ("ledger list --token-id 4 --outcome ok", "GET /v1/ledger?token_id=4&outcome=ok", ""),
-            (
-                "ledger refund 01901234-5678-7fff-bfff-ffffffffffff --reason bad__answer",
-                "POST /v1/ledger/01901234-5678-7fff-bfff-ffffffffffff/refund",
-                r#"{"reason":"bad answer"}"#,
-            ),
-        ] {
+        for &(line, call, body) in CALLS {
             let request = plan(line).unwrap_or_else(|fault| panic!("{line}: exit code {fault}")).request;
             let question = if request.query.is_empty() { "" } else { "?" };
             assert_eq!(
