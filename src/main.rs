@@ -31,15 +31,10 @@ mod config;
 
 mod server;
 
+mod cli;
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let config = config::Config::load(None, &config::Environment::of_process());
-    match config {
-        Ok(config) => server::run(config),
-        Err(fault) => {
-            eprintln!("{fault}");
-            ExitCode::from(3)
-        }
-    }
+    cli::run(std::env::args_os())
 }
