@@ -22,12 +22,12 @@ fn block(key: &Key, url: &str) -> String {
         "{rule}
   tollgate: first start. The admin key, shown this once and stored nowhere:
 
-      sk-{key}
+  ADMIN_KEY=sk-{key}
 
-  Three commands to paste: make a token worth 1 dollar (200 credits), ask the built-in
-  demo model with it, see what that cost.
+  Paste that line into a shell, and then these three: make a token worth 1 dollar
+  (200 credits), ask the built-in demo model with it, see what that cost.
 
-  KEY=sk-$(curl -s {url}/v1/tokens -H 'Authorization: Bearer sk-{key}' \\
+  KEY=sk-$(curl -s {url}/v1/tokens -H \"Authorization: Bearer $ADMIN_KEY\" \\
     -H 'Content-Type: application/json' -d '{{\"name\":\"first\",\"remain_credits\":200}}' \\
     | sed -n 's/.*\"key\":\"\\([0-9A-Za-z]*\\)\".*/\\1/p')
 
