@@ -1,5 +1,4 @@
 //! tollgate.
-#![allow(dead_code, unused_imports, clippy::allow_attributes, reason = "skeleton")]
 
 mod clock;
 

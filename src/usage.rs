@@ -104,6 +104,13 @@ impl Usage {
         ]
     }
 
+    /// All input and all output of sums by kind, in the order of [`Usage::NAMES`]; sums may go beyond [`TokenCount::MAX`].
+    pub fn totals(kinds: &[i64; Self::KINDS]) -> (i64, i64) {
+        let [input, cached, write, write_1h, output, reasoning, heard, spoken, seen, drawn, _calls] = *kinds;
+        let sum = |kinds: &[i64]| kinds.iter().fold(0_i64, |sum, count| sum.saturating_add(*count));
+        (sum(&[input, cached, write, write_1h, heard, seen]), sum(&[output, reasoning, spoken, drawn]))
+    }
+
     /// All input, whatever its kind.
     pub const fn all_input(&self) -> TokenCount {
         self.input

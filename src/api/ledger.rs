@@ -14,7 +14,7 @@ use crate::ledger::Outcome;
 use crate::money::Money;
 use crate::store::chain::LedgerRow;
 use crate::store::entries::{self, Entry, EntryFilter};
-use crate::store::{Denied, Txn, audit};
+use crate::store::{Denied, Sql, Txn, audit};
 use crate::usage::Usage;
 
 /// Rows looked at in one question to the store.
@@ -31,12 +31,16 @@ struct ShownEntry {
     id: String,
     seq: i64,
     time: i64,
+    token: Option<i64>,
     token_id: Option<i64>,
+    user: Option<i64>,
     user_id: Option<i64>,
     model: String,
     channel: String,
     attempts: i64,
     outcome: String,
+    input_tokens: i64,
+    output_tokens: i64,
     usage: Kinds,
     usage_source: String,
     held_usd: Exact,
@@ -62,16 +66,21 @@ impl ShownEntry {
     fn new((seq, row): Entry) -> Self {
         let dollars = |nanos| Exact::dollars(Money::from_nanos(nanos));
         let (refund_of, note) = split_note(&row);
+        let (input_tokens, output_tokens) = Usage::totals(&row.usage);
         Self {
             id: RequestId::from_bytes(row.id).to_string(),
             seq,
             time: Timestamp::from_millis(row.at).secs(),
+            token: (row.token_id != 0).then_some(row.token_id),
             token_id: (row.token_id != 0).then_some(row.token_id),
+            user: (row.user_id != 0).then_some(row.user_id),
             user_id: (row.user_id != 0).then_some(row.user_id),
             model: row.model,
             channel: row.channel,
             attempts: row.attempts,
             outcome: row.outcome,
+            input_tokens,
+            output_tokens,
             usage: Kinds(row.usage),
             usage_source: row.usage_source,
             held_usd: dollars(row.held),
@@ -96,7 +105,7 @@ fn split_note(row: &LedgerRow) -> (Option<String>, String) {
 
 impl Desk {
     pub(super) async fn ledger(&self, call: &Call<'_>) -> Result<Answer, Refusal> {
-        let query = Query::parse(call.query)?;
+        let query = Query::parse(call.query, &["page", "page_size", "token_id", "request_id", "outcome"])?;
         let page = query.page()?;
         let filter = EntryFilter {
             token: query.integer("token_id", 1..=i64::MAX)?.map(TokenId),
@@ -129,7 +138,7 @@ impl Desk {
 
     /// Every row: numbers have no gap, so a page's place is known.
     async fn newest_entries(&self, page: Page) -> Result<(Vec<Entry>, Option<i64>), Refusal> {
-        let question = move |sql: &rusqlite::Connection| {
+        let question = move |sql: &Sql| {
             let (low, high) = entries::extent(sql)?;
             let top = high.saturating_sub(page.offset()).max(low);
             let bottom = top.saturating_sub(page.size).max(low);

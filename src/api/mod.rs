@@ -38,10 +38,10 @@ use crate::clock::{Clock, Moment};
 use crate::directory::Directory;
 use crate::ids::{TokenId, UserId};
 use crate::ledger::Zone;
-use crate::store::Store;
 use crate::store::audit::Author;
 use crate::store::tokens::TokenRecord;
 use crate::store::users::UserRecord;
+use crate::store::{Sql, SqlResult, Store};
 use crate::tokens::{Caller, Key, KeyMint, Role};
 
 /// What the token API is made of.
@@ -171,7 +171,7 @@ impl Desk {
     async fn read<T, F>(&self, question: F) -> Result<T, Refusal>
     where
         T: Send + 'static,
-        F: FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
+        F: FnOnce(&Sql) -> SqlResult<T> + Send + 'static,
     {
         self.store.read(question).await.map_err(|_| Refusal::Storage)
     }

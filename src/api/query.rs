@@ -1,4 +1,4 @@
-//! Reads a query string, strictly: what is named there must be right. Names that nobody reads are passed over.
+//! Reads a query string, strictly: what is named there must be known and right, so that a misspelt filter never shows everything.
 
 use std::ops::RangeInclusive;
 
@@ -22,6 +22,9 @@ pub struct Page {
 }
 
 impl Page {
+    /// The parameters that name a page.
+    pub const PARAMETERS: [&str; 2] = ["page", "page_size"];
+
     /// How many come before it.
     pub const fn offset(self) -> i64 {
         self.number.saturating_sub(1).saturating_mul(self.size)
@@ -29,17 +32,21 @@ impl Page {
 }
 
 impl Query {
-    /// Reads `text`: names and values separated by `=`, joined by `&`.
+    /// Reads `text`: names, each one of `known`, and values separated by `=`, joined by `&`.
     ///
     /// # Errors
-    /// On what is no UTF-8 once decoded, and on a name that comes twice.
-    pub fn parse(text: &str) -> Result<Self, Refusal> {
+    /// On what is no UTF-8 once decoded, on an unknown name, and on one that comes twice.
+    pub fn parse(text: &str, known: &[&str]) -> Result<Self, Refusal> {
         let mut members: Vec<(String, String)> = Vec::new();
         for part in text.split('&').filter(|part| !part.is_empty()) {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             let name = decode(name).ok_or_else(|| Refusal::field("query", "must be UTF-8 once decoded"))?;
             let value =
                 decode(value).ok_or_else(|| Refusal::field(shown(&name), "must be UTF-8 once decoded"))?;
+            if !known.contains(&name.as_str()) {
+                let why = format!("is not a parameter of this call, which has: {}", known.join(", "));
+                return Err(Refusal::field(shown(&name), why));
+            }
             if members.iter().any(|(known, _)| *known == name) {
                 return Err(Refusal::DuplicateField(format!("{}: comes twice in the query", shown(&name))));
             }
@@ -107,16 +114,16 @@ mod tests {
 
     #[test]
     fn members_are_decoded_and_empty_ones_absent() {
-        let query = Query::parse("keyword=a%25+b%C3%A9&status=&x").unwrap();
+        let query = Query::parse("keyword=a%25+b%C3%A9&status=&x", &["keyword", "status", "x"]).unwrap();
         assert_eq!(query.get("keyword"), Some("a% bé"));
         assert_eq!((query.get("status"), query.get("x"), query.get("y")), (None, None, None));
-        assert!(Query::parse("a=%ff").is_err() && Query::parse("a=%2").is_err());
-        assert!(Query::parse("a=1&a=2").is_err());
+        assert!(Query::parse("a=%ff", &["a"]).is_err() && Query::parse("a=%2", &["a"]).is_err());
+        assert!(Query::parse("a=1&a=2", &["a"]).is_err() && Query::parse("b=1", &["a"]).is_err());
     }
 
     #[test]
     fn pages_are_bounded() {
-        let page = |text| Query::parse(text).and_then(|query| query.page());
+        let page = |text| Query::parse(text, &Page::PARAMETERS).and_then(|query| query.page());
         assert_eq!(page(""), Ok(Page { number: 1, size: 20 }));
         assert_eq!(page("page=3&page_size=100").map(Page::offset), Ok(200));
         assert_eq!(page("page=9223372036854775807&page_size=100").map(Page::offset), Ok(i64::MAX));

@@ -14,7 +14,7 @@ use crate::ids::{TokenId, UserId};
 use crate::store::admins::Admins;
 use crate::store::audit::{self, Author};
 use crate::store::tokens::{NewToken, TokenQuery, TokenRecord, TokenSettings};
-use crate::store::{Denied, Txn, tokens, users};
+use crate::store::{Denied, Sql, SqlResult, Txn, tokens, users};
 use crate::tokens::{Key, Scope, Scopes};
 
 /// The most tokens in one batch.
@@ -30,11 +30,7 @@ const LAST_TOKEN: &str =
 ///
 /// # Errors
 /// When there is none.
-pub fn find_seen(
-    sql: &rusqlite::Connection,
-    id: TokenId,
-    sees: Option<UserId>,
-) -> Result<TokenRecord, Denied<Refusal>> {
+pub fn find_seen(sql: &Sql, id: TokenId, sees: Option<UserId>) -> Result<TokenRecord, Denied<Refusal>> {
     let found = tokens::find(sql, id)?;
     found
         .filter(|record| sees.is_none_or(|user| user == record.user))
@@ -64,7 +60,7 @@ impl Desk {
     }
 
     pub(super) async fn list_tokens(&self, call: &Call<'_>) -> Result<Answer, Refusal> {
-        let query = Query::parse(call.query)?;
+        let query = Query::parse(call.query, &["page", "page_size", "keyword", "status", "group"])?;
         let page = query.page()?;
         let keyword = query.get("keyword").unwrap_or_default();
         if keyword.chars().count() > KEYWORD_MOST {

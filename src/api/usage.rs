@@ -9,8 +9,8 @@ use crate::api::{Call, Desk};
 use crate::clock::Timestamp;
 use crate::ids::{TokenId, UserId};
 use crate::ledger::Day;
-use crate::store::tokens;
 use crate::store::usage::{self, By, UsageSum};
+use crate::store::{Sql, tokens};
 
 /// Days shown when no beginning is named, the last among them.
 const DAYS: u64 = 30;
@@ -68,14 +68,14 @@ impl Desk {
     }
 
     async fn usage_of(&self, call: &Call<'_>, id: TokenId, sees: Option<UserId>) -> Result<Answer, Refusal> {
-        let query = Query::parse(call.query)?;
+        let query = Query::parse(call.query, &["from", "to", "by"])?;
         let by = match query.get("by") {
             None | Some("day") => By::Day,
             Some("model") => By::Model,
             Some(_) => return Err(Refusal::field("by", "must be day or model")),
         };
         let days = self.days(&query)?;
-        let question = move |sql: &rusqlite::Connection| {
+        let question = move |sql: &Sql| {
             let found = tokens::find(sql, id)?.filter(|token| sees.is_none_or(|user| user == token.user));
             found.map(|_| usage::of_token(sql, id, days, by)).transpose()
         };

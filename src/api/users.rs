@@ -2,7 +2,7 @@
 
 use crate::api::answer::Answer;
 use crate::api::body::Fields;
-use crate::api::query::Query;
+use crate::api::query::{Page, Query};
 use crate::api::refusal::Refusal;
 use crate::api::shown::Listed;
 use crate::api::token_fields::read_grant;
@@ -60,7 +60,7 @@ fn read_role(fields: &Fields<'_>) -> Result<Option<Role>, Refusal> {
 
 impl Desk {
     pub(super) async fn list_users(&self, call: &Call<'_>) -> Result<Answer, Refusal> {
-        let page = Query::parse(call.query)?.page()?;
+        let page = Query::parse(call.query, &Page::PARAMETERS)?.page()?;
         let (records, total) = self.read(move |sql| users::page(sql, page.offset(), page.size)).await?;
         let items: Vec<_> = records.into_iter().map(|record| self.show_user(record)).collect();
         Ok(Answer::amounts(Listed { items, total: Some(total), page: page.number, page_size: page.size }))

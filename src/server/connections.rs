@@ -21,8 +21,6 @@ pub struct Connections {
 pub struct Place {
     ip: IpAddr,
     counts: Arc<Mutex<HashMap<IpAddr, usize>>>,
-    /// Whether its address has more connections than it may: its first request is refused, and it is closed.
-    pub is_one_too_many: bool,
 }
 
 impl Connections {
@@ -31,7 +29,7 @@ impl Connections {
         Self { counts: Arc::default(), most }
     }
 
-    /// Counts a new connection for as long as it is open. Unacknowledged bytes close it after `write`.
+    /// Counts a new connection for as long as it is open, and closes it at once if it is one too many. Unacknowledged bytes close it after `write`.
     pub fn enter(&self, connection: &dyn Any, data: &mut Extensions, write: Duration) {
         let Some(stream) = connection.downcast_ref::<TcpStream>() else { return };
         let millis = u32::try_from(write.as_millis()).unwrap_or(u32::MAX);
@@ -45,7 +43,10 @@ impl Connections {
         *count += 1;
         let is_one_too_many = self.most != 0 && *count > self.most;
         drop(counts);
-        data.insert(Place { ip, counts: Arc::clone(&self.counts), is_one_too_many });
+        if is_one_too_many && let Err(error) = rustix::net::shutdown(stream, rustix::net::Shutdown::Both) {
+            log::debug!("a connection too many was gone already: {error}");
+        }
+        data.insert(Place { ip, counts: Arc::clone(&self.counts) });
     }
 }
 

@@ -16,7 +16,6 @@ use crate::ledger::Books;
 use crate::relay::failure::Failure;
 use crate::relay::{self, Relay};
 use crate::server::assembly::{self, Core};
-use crate::server::connections::Place;
 
 /// What every worker needs to answer.
 pub struct Front {
@@ -91,7 +90,7 @@ pub async fn dispatch(front: web::Data<Front>, request: HttpRequest, payload: we
         Some(_) => return front.refuse(&Failure::method_not_allowed("GET, HEAD")),
         None => {}
     }
-    if front.is_stopping() || request.conn_data::<Place>().is_some_and(|place| place.is_one_too_many) {
+    if front.is_stopping() {
         return front.refuse(&Failure::overloaded());
     }
     if request.head().upgrade() {

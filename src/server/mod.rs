@@ -50,6 +50,8 @@ async fn serve(config: Config) -> Result<(), StartFault> {
     let front = Arc::new(Front::new(&config, &core));
     let (server, url) = listen(&config, &front)?;
     let control = control::listen(&config, &front)?;
+    let signals = stop::Signals::listen()
+        .map_err(|error| StartFault::Failed(format!("cannot catch signals: {error}")))?;
     first_start::announce(core.first_key.as_ref(), &url);
     log::info!(
         "tollgate {} is listening on {url}; database {} (durability {})",
@@ -58,7 +60,7 @@ async fn serve(config: Config) -> Result<(), StartFault> {
         config.database.durability.as_str()
     );
     let servers = [Some(server), control.server].into_iter().flatten().collect();
-    let stopped = stop::until_told(servers, &front, config.server.shutdown_grace).await;
+    let stopped = stop::until_told(signals, servers, &front, config.server.shutdown_grace).await;
     drop(control.socket);
     core.store.close();
     stopped.map_err(|error| StartFault::Failed(format!("the server ended by itself: {error}")))

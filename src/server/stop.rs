@@ -14,14 +14,19 @@ use crate::server::dispatch::Front;
 /// How long exchanges that were cut may take to settle.
 const SETTLING: Duration = Duration::from_secs(5);
 
-struct Signals {
+/// The signals that end or address the process; they are caught from the moment this exists.
+pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
 }
 
 impl Signals {
-    fn listen() -> io::Result<Self> {
+    /// Catches them.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn listen() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -45,8 +50,12 @@ impl Signals {
 ///
 /// # Errors
 /// When a server ends by itself.
-pub async fn until_told(servers: Vec<Server>, front: &Front, grace: Duration) -> io::Result<()> {
-    let mut signals = Signals::listen()?;
+pub async fn until_told(
+    mut signals: Signals,
+    servers: Vec<Server>,
+    front: &Front,
+    grace: Duration,
+) -> io::Result<()> {
     let handles: Vec<ServerHandle> = servers.iter().map(Server::handle).collect();
     let mut running: Vec<_> = servers.into_iter().map(actix_web::rt::spawn).collect();
     tokio::select! {

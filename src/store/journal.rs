@@ -164,8 +164,10 @@ enum Done {
     Settled,
     /// The hold was not there any more: nothing happened (R5).
     NothingToSettle,
+    /// Kept, or undone because its own rules refused it.
     Change,
-    ChangeRefused,
+    /// Undone because of a constraint.
+    ChangeFailed,
 }
 
 impl Writer {
@@ -265,6 +267,7 @@ impl Writer {
             match (op, done) {
                 (Op::Hold(_, sender), Done::HoldRefused) => sender.tell(Err(StoreFault::Refused)),
                 (Op::Hold(_, sender) | Op::Settle(_, sender), _) => sender.tell(Ok(())),
+                (Op::Change(change), Done::ChangeFailed) => change.finish(Err(StoreFault::Refused)),
                 (Op::Change(change), _) => change.finish(Ok(())),
             }
         }
@@ -347,12 +350,14 @@ fn perform(txn: &mut Txn<'_>, op: &mut Op) -> rusqlite::Result<Done> {
         }
         Op::Change(change) => {
             let mark = txn.mark()?;
-            match change.run(txn) {
+            // Its counters are written within its own savepoint, so that a constraint on them refuses it alone.
+            let ran = change.run(txn).and_then(|kept| txn.flush().map(|()| kept));
+            match ran {
                 Ok(Kept::Yes) => txn.keep(mark).map(|()| Done::Change),
-                Ok(Kept::No) => txn.undo(mark).map(|()| Done::ChangeRefused),
+                Ok(Kept::No) => txn.undo(mark).map(|()| Done::Change),
                 Err(error) if is_constraint(&error) => {
                     log::error!("the store refused a change: {error}");
-                    txn.undo(mark).map(|()| Done::ChangeRefused)
+                    txn.undo(mark).map(|()| Done::ChangeFailed)
                 }
                 Err(error) => Err(error),
             }

@@ -66,6 +66,11 @@ pub struct Store {
     _lock: InstanceLock,
 }
 
+/// A connection, as a question to the store is handed one: only the store's own functions do anything with it.
+pub use rusqlite::Connection as Sql;
+/// What such a question gives.
+pub use rusqlite::Result as SqlResult;
+
 /// Why a change was not made.
 #[derive(Debug)]
 pub enum WriteFault<E> {

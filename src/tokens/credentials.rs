@@ -46,10 +46,10 @@ impl Credentials {
     /// Adds a bare value: of `x-api-key`, `x-goog-api-key`, `api-key`, or `?key=` where that is one. An empty one is absent.
     pub fn add(&mut self, value: &[u8]) {
         let value = value.trim_ascii();
-        let value = value.strip_prefix(b"sk-").unwrap_or(value);
         if value.is_empty() {
             return;
         }
+        let value = value.strip_prefix(b"sk-").unwrap_or(value);
         match &self.value {
             None => self.value = Some(value.to_vec()),
             Some(before) => self.ambiguous |= before != value,
@@ -80,7 +80,7 @@ mod tests {
         use CredentialFault::{Ambiguous, Malformed, Missing};
         let a = "a".repeat(48);
         let b = "b".repeat(48);
-        let cases: [(&[&str], &[&str], Option<CredentialFault>); 13] = [
+        let cases: [(&[&str], &[&str], Option<CredentialFault>); 14] = [
             (&[], &[], Some(Missing)),
             (&[""], &[""], Some(Missing)),
             (&["Bearer"], &[], Some(Missing)),
@@ -93,6 +93,7 @@ mod tests {
             (&["Bearer sk-A"], &["sk-B"], Some(Ambiguous)),
             (&["Bearer sk-A"], &["nonsense"], Some(Ambiguous)),
             (&["Bearer nonsense"], &[], Some(Malformed)),
+            (&["Bearer sk-"], &[], Some(Malformed)),
             (&["Bearer sk-sk-A"], &[], Some(Malformed)),
         ];
         for (authorization, bare, fault) in cases {

@@ -112,9 +112,9 @@ impl Path {
     }
 }
 
-/// Whether this part of a path can be a model's name. Names with a slash inside exist.
+/// Whether this part of a path can be a model's name, as sent: SDKs percent-encode it. Names with a slash inside exist.
 fn is_model(name: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'%' | b'?' | b'#' | b'\\');
+    let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'\\');
     name.bytes().all(plain) && name.split('/').all(|part| !matches!(part, "" | "." | ".."))
 }
 

@@ -51,8 +51,8 @@ fn lower_caps(ask: &Ask, cap: i64, field: &str, list: &mut Vec<Edit>) {
     if ask.cap.asked.is_some() {
         return;
     }
-    // A null says nothing: the cap takes its place, if it is in the right field.
-    let edit = match ask.cap.fields.iter().find(|own| own.name == field) {
+    // A null names no cap, but it names the field: the cap takes its place.
+    let edit = match ask.cap.fields.first() {
         Some(null) => (null.span.clone(), cap.to_string()),
         None => first_member(ask, &format!("{}:{cap}", quoted(field))),
     };

@@ -269,7 +269,8 @@ fn content_types() {
 fn forged_log_lines() {
     let (_mock, gateway, token) = prepared();
     let evil = "x\n2026-01-01T00:00:00Z INFO forged \u{1b}[2J${jndi:ldap://x}%0d%0a";
-    gateway.chat(&token.key, &chat(evil, &json!({}))).expect(404);
+    gateway.chat(&token.key, &chat(evil, &json!({}))).refuses(400, "invalid_parameter");
+    gateway.chat(&token.key, &chat("${jndi:ldap://x}\u{202e}%0d%0a", &json!({}))).expect(404);
     gateway.create(json!({"name": "\u{202e}${jndi:x}", "metadata": {"a": evil}}));
     let request = Request::post(ROUTE, &chat("m-ok", &json!({"max_tokens": 5}))).bearer(&token.key);
     drop(gateway.send(&request.header("User-Agent", "\u{1b}[31mred")));
