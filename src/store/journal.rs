@@ -164,8 +164,10 @@ enum Done {
     Settled,
     /// The hold was not there any more: nothing happened (R5).
     NothingToSettle,
+    /// Kept, or undone because its own rules refused it: the change knows.
     Change,
-    ChangeRefused,
+    /// Undone because a statement of it failed.
+    ChangeFailed,
 }
 
 impl Writer {
@@ -265,6 +267,7 @@ impl Writer {
             match (op, done) {
                 (Op::Hold(_, sender), Done::HoldRefused) => sender.tell(Err(StoreFault::Refused)),
                 (Op::Hold(_, sender) | Op::Settle(_, sender), _) => sender.tell(Ok(())),
+                (Op::Change(change), Done::ChangeFailed) => change.finish(Err(StoreFault::Refused)),
                 (Op::Change(change), _) => change.finish(Ok(())),
             }
         }
@@ -347,12 +350,17 @@ fn perform(txn: &mut Txn<'_>, op: &mut Op) -> rusqlite::Result<Done> {
         }
         Op::Change(change) => {
             let mark = txn.mark()?;
-            match change.run(txn) {
+            let ran = change.run(txn).and_then(|kept| match kept {
+                // Its counters too, so that sums which the schema refuses are refused with it alone.
+                Kept::Yes => txn.flush().map(|()| kept),
+                Kept::No => Ok(kept),
+            });
+            match ran {
                 Ok(Kept::Yes) => txn.keep(mark).map(|()| Done::Change),
-                Ok(Kept::No) => txn.undo(mark).map(|()| Done::ChangeRefused),
-                Err(error) if is_constraint(&error) => {
+                Ok(Kept::No) => txn.undo(mark).map(|()| Done::Change),
+                Err(error) if is_constraint(&error) || is_its_own(&error) => {
                     log::error!("the store refused a change: {error}");
-                    txn.undo(mark).map(|()| Done::ChangeRefused)
+                    txn.undo(mark).map(|()| Done::ChangeFailed)
                 }
                 Err(error) => Err(error),
             }
@@ -362,6 +370,11 @@ fn perform(txn: &mut Txn<'_>, op: &mut Op) -> rusqlite::Result<Done> {
 
 fn is_constraint(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation)
+}
+
+/// Whether the fault is the change's and not the store's: no row where it wanted one, a value of another type, SQL that is none.
+fn is_its_own(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code().is_none_or(|code| code == ErrorCode::Unknown)
 }
 
 /// Whether the store may record again by itself: no room, a foreign lock.
