@@ -11,6 +11,9 @@ mod retention;
 mod txn;
 mod verify;
 
+#[cfg(test)]
+mod tests;
+
 pub use open::{Durability, OpenFault};
 pub use recover::Recovery;
 pub use txn::{Effect, Txn};
