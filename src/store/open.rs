@@ -142,13 +142,14 @@ pub fn open_writer(path: &Path, durability: Durability) -> Result<Connection, Op
     check_header(path, unclean)?;
     let sql = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
     // Until it is known to be ours and sound, nothing of it may change: closing must not move a log that was left over.
-    keep_log(&sql, unclean).map_err(|error| sql_failed(path, &error))?;
+    let keep_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+    sql.set_db_config(keep_log, unclean).map_err(|error| sql_failed(path, &error))?;
     check_identity(&sql, path)?;
     if unclean {
         quick_check(&sql, path)?;
     }
     let set_up = || -> rusqlite::Result<()> {
-        keep_log(&sql, false)?;
+        sql.set_db_config(keep_log, false)?;
         sql.pragma_update(None, "journal_mode", "wal")?;
         let synchronous = match durability {
             Durability::Power => "full",
@@ -192,11 +193,6 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, OpenFault> {
     };
     set_up().map_err(|error| sql_failed(path, &error))?;
     Ok(sql)
-}
-
-/// Whether closing leaves the log beside the database as it is.
-fn keep_log(sql: &Connection, keep: bool) -> rusqlite::Result<()> {
-    sql.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep).map(drop)
 }
 
 /// Looks at the file before SQLite does, while no lock of ours can be lost by closing it.
