@@ -316,8 +316,9 @@ async fn with_several_things_wrong_the_first_in_order_is_told() {
 
 #[tokio::test]
 async fn the_cap_is_the_least_of_what_is_asked_given_and_paid_for() {
-    // What binds, the request, and its cap: how much, whether it is sent, whether a budget lowered it.
-    let cases: [(Option<i64>, String, Option<(i64, bool, bool)>); 16] = [
+    /// What binds, the request, and its cap: how much, whether it is sent, whether a budget lowered it.
+    type Case = (Option<i64>, String, Option<(i64, bool, bool)>);
+    let cases: [Case; 16] = [
         (None, body("free-input", ""), Some((1_000, false, false))),
         (None, capped("free-input", 7), Some((7, false, false))),
         (None, body("small", ""), Some((50, false, false))),

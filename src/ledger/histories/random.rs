@@ -48,17 +48,17 @@ enum Admin {
 fn play(seed: u64, mistake: Mistake) -> Result<(), String> {
     let mut dice = Dice(ChaCha20Rng::seed_from_u64(seed));
     let mut world = World::new(Day::from_key(20_261_129), mistake);
-    for which in 0..TOKENS.len() {
+    for (which, (token, _)) in TOKENS.into_iter().enumerate() {
         let limits = Limits { daily: nanos(dice.below(3) * 60), monthly: nanos(dice.below(3) * 150) };
         world.set_token(which, dice.below(4) == 0, limits);
-        world.grant(Of::Token(TOKENS[which].0), dice.below(300));
+        world.grant(Of::Token(token), dice.below(300));
     }
     for (which, user) in USERS.into_iter().enumerate() {
         world.set_user(which, dice.below(4) == 0);
         world.grant(Of::User(user), dice.below(500));
     }
     let admin = if seed.is_multiple_of(2) { Admin::Steady } else { Admin::Restless };
-    world.forgive(admin_lowers(admin));
+    world.forgive(matches!(admin, Admin::Restless));
     for at in 0..STEPS {
         // In some histories requests last for days.
         if seed.is_multiple_of(5) && dice.below(3) == 0 {
@@ -74,10 +74,6 @@ fn play(seed: u64, mistake: Mistake) -> Result<(), String> {
         return Err(format!("seed {seed}, step {at}: {fault}"));
     }
     Ok(())
-}
-
-const fn admin_lowers(admin: Admin) -> bool {
-    matches!(admin, Admin::Restless)
 }
 
 fn step(world: &mut World, dice: &mut Dice, admin: Admin) -> Result<(), String> {

@@ -144,12 +144,12 @@ async fn a_foreign_lock_that_stays_is_trouble_that_passes() {
     let held = site.held(&store, 0, 90).await;
     let foreign = raw(site.path());
     foreign.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let ack = held.settle(costing(10));
     // The writer waits five seconds for the lock, then says so.
     let refused = reserve(&store, site.hold(1, 20)).durable(PATIENCE).await;
     assert_eq!(refused.err(), Some(StoreFault::Unavailable));
     assert!(!store.books().recording());
     assert_eq!(store.books.lock().held(), nanos(90));
+    let ack = held.settle(costing(10));
     foreign.execute_batch("ROLLBACK").unwrap();
     ack.durable().await.unwrap();
     assert!(store.books().recording());
