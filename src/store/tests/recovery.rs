@@ -144,9 +144,14 @@ async fn any_prefix_of_the_log_is_sound() {
 
     for number in 0..40 {
         let cut = if number == 0 { log.len() } else { usize::try_from(below(1 << 31)).unwrap() % log.len() };
-        let left = left_with(&site, &database, &log[..cut]);
+        let mut rest = log[..cut].to_vec();
+        if number % 4 == 3 {
+            // What a file system may leave behind the last byte that was written.
+            rest.resize(cut + 5_000, 0xa5);
+        }
+        let left = left_with(&site, &database, &rest);
         let verdict: String = {
-            let copy = left_with(&site, &database, &log[..cut]);
+            let copy = left_with(&site, &database, &rest);
             raw(copy.path()).query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap()
         };
         assert_eq!(verdict, "ok", "seed {SEED}, cut at {cut}");

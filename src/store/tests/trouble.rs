@@ -114,6 +114,31 @@ async fn a_full_disk_with_nothing_to_settle_recovers_too() {
 }
 
 #[tokio::test]
+async fn a_stop_does_not_wait_for_room_forever() {
+    let site = Site::new();
+    let Some(disk) = SmallDisk::mount(&site.root) else {
+        println!("skipped: this test mounts a small tmpfs, which only root may");
+        return;
+    };
+    let store = site.open().await;
+    let held = site.held(&store, 0, 90).await;
+    let filler = disk.fill();
+    while let Ok(held) = reserve(&store, site.hold(0, 0)).durable(PATIENCE).await {
+        drop(held.settle(costing(0)));
+    }
+    let ack = held.settle(costing(10));
+    drop(store);
+    assert_eq!(ack.durable().await.err(), Some(StoreFault::Closed));
+    fs::remove_file(filler).unwrap();
+    let store = site.open().await;
+    assert_eq!(
+        count(site.path(), "SELECT charged FROM ledger WHERE outcome = 'recovered' AND held = 90"),
+        90
+    );
+    site.assert_sound(&store);
+}
+
+#[tokio::test]
 async fn a_foreign_lock_is_waited_for() {
     let site = Site::new();
     let store = site.open().await;
