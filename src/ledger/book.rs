@@ -332,13 +332,22 @@ impl Book {
     pub fn settle(&mut self, hold: Hold, settlement: Settlement, at: Timestamp) -> Settled {
         assert!(settlement.cost >= Money::ZERO, "a cost is not negative");
         let beyond = settlement.cost.less(hold.amount);
-        let free = self.room(hold.token, hold.windows).and_then(|room| room.free());
+        let free = self.free_for(&hold);
         let extension = free.map_or(beyond, |free| free.min(beyond));
         let taken = sum(hold.amount, extension);
         let charged = settlement.cost.min(taken);
         let overrun = settlement.cost.less(charged);
         self.move_held(&hold, extension);
         Settled { hold, settlement, charged, overrun, taken, at }
+    }
+
+    /// What an extension of `hold` may take; `None` where nothing binds. What a window or a token that is no longer in
+    /// memory has used is not known: nothing more fits it for certain.
+    fn free_for(&self, hold: &Hold) -> Option<Money> {
+        match self.room(hold.token, hold.windows) {
+            Some(room) if self.knows(hold.windows.day) => room.free(),
+            _ => Some(Money::ZERO),
+        }
     }
 
     /// Frees what a settlement took and books what it charged: when it is on disk, and not before (R4).

@@ -6,11 +6,13 @@ use crate::limits::RateState;
 /// Parts of one unit: a unit of limit refills one part a millisecond.
 const PARTS: i64 = 60_000;
 
-/// See the room's head. The limit is given at each call, so that a change of it counts at once.
+/// See the room's head. The limit is given at each call, so that a change of it counts at once: a bucket without a limit is
+/// full, and one whose limit was lowered is empty at most.
 #[derive(Debug, Default)]
 pub struct Bucket {
     /// Parts that are missing from a full bucket; never negative. More than the capacity: below empty.
     missing: i64,
+    limit: i64,
     since: Option<Moment>,
 }
 
@@ -18,6 +20,10 @@ impl Bucket {
     fn refill(&mut self, limit: i64, at: Moment) {
         let millis = self.since.map_or(0, |since| at.millis_since(since));
         self.missing = self.missing.saturating_sub(millis.saturating_mul(limit)).max(0);
+        if limit != self.limit {
+            self.missing = self.missing.min(limit.saturating_mul(PARTS));
+            self.limit = limit;
+        }
         self.since = Some(at);
     }
 
@@ -36,6 +42,9 @@ impl Bucket {
     /// Takes `count` units.
     pub fn take(&mut self, limit: i64, count: i64, at: Moment) {
         self.refill(limit, at);
+        if limit == 0 {
+            return;
+        }
         self.missing = self.missing.saturating_add(count.saturating_mul(PARTS));
     }
 

@@ -272,4 +272,56 @@ mod tests {
         let fault = admit(&limiter, rates, clock.moment(), 1).unwrap_err();
         assert_eq!((fault.which, fault.retry_after), (RateKind::Tokens, 61));
     }
+
+    #[test]
+    fn a_limit_that_is_set_later_starts_full() {
+        let limiter = Limiter::new(10);
+        let at = Clock::manual(Timestamp::from_secs(0)).moment();
+        let before = Rates { max_concurrency: 5, ..Rates::default() };
+        for _ in 0..1_000 {
+            assert!(admit(&limiter, before, at, 1_000).is_ok());
+        }
+        let after = Rates { rpm: 2, tpm: 600, ..before };
+        let (requests, tokens) = limiter.states(TokenId(1), after, at);
+        assert_eq!((requests.unwrap().remaining, tokens.unwrap().remaining), (2, 600));
+        assert!(admit(&limiter, after, at, 300).is_ok() && admit(&limiter, after, at, 300).is_ok());
+        assert_eq!(admit(&limiter, after, at, 1).unwrap_err().retry_after, 30);
+    }
+
+    #[test]
+    fn a_limit_that_is_lowered_leaves_an_empty_bucket_at_most() {
+        let limiter = Limiter::new(10);
+        let clock = Clock::manual(Timestamp::from_secs(0));
+        let rates = |rpm, tpm| Rates { rpm, tpm, ..Rates::default() };
+        for _ in 0..600 {
+            assert!(admit(&limiter, rates(1_000, 1_000_000), clock.moment(), 1_000).is_ok());
+        }
+        let fault = admit(&limiter, rates(10, 1_000_000), clock.moment(), 1).unwrap_err();
+        assert_eq!((fault.which, fault.retry_after), (RateKind::Requests, 6));
+        let fault = admit(&limiter, rates(0, 600), clock.moment(), 10).unwrap_err();
+        assert_eq!((fault.which, fault.retry_after), (RateKind::Tokens, 1));
+        clock.set(Timestamp::from_secs(60));
+        assert_eq!(limiter.states(TokenId(1), rates(10, 0), clock.moment()).0.unwrap().remaining, 10);
+        // Raised again: what was taken stays taken.
+        assert!(admit(&limiter, rates(10, 0), clock.moment(), 1).is_ok());
+        let (requests, _) = limiter.states(TokenId(1), rates(100, 0), clock.moment());
+        assert_eq!(requests.unwrap().remaining, 99);
+    }
+
+    /// However often it is asked, no more passes than a bucket and what was refilled.
+    #[test]
+    fn no_more_passes_than_the_limit_and_a_full_bucket() {
+        let limiter = Limiter::new(10);
+        let clock = Clock::manual(Timestamp::from_secs(0));
+        let rates = Rates { rpm: 7, ..Rates::default() };
+        let mut passed = 0;
+        for second in 0..120 {
+            clock.set(Timestamp::from_secs(second));
+            while let Ok(slot) = admit(&limiter, rates, clock.moment(), 0) {
+                drop(slot);
+                passed += 1;
+            }
+        }
+        assert_eq!(passed, 7 + 13, "a bucket, and what two minutes less a second refill");
+    }
 }

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, ErrorCode};
@@ -25,6 +25,8 @@ const BATCH: usize = 1_000;
 const IDLE: Duration = Duration::from_millis(250);
 /// How long a failed transaction waits before it is tried again.
 const RETRY: Duration = Duration::from_millis(100);
+/// How long a stop waits for a store that cannot record.
+const LAST: Duration = Duration::from_secs(5);
 /// Pages of the log after which it is moved also under load: 16 MiB at 4 KiB.
 const WAL_PAGES: i32 = 4_096;
 
@@ -83,6 +85,8 @@ where
         let Some(change) = self.change.take() else { return Ok(Kept::No) };
         match change(txn) {
             Ok(value) => {
+                // Its counters too, so that sums which the schema refuses are refused with it alone.
+                txn.flush()?;
                 self.result = Some(Ok(value));
                 Ok(Kept::Yes)
             }
@@ -179,6 +183,7 @@ impl Writer {
             Ok(())
         })));
         let mut backlog: VecDeque<Op> = VecDeque::new();
+        let mut end = None;
         loop {
             let troubled = !backlog.is_empty() || !self.books.recording();
             let patience = if troubled { RETRY } else { IDLE };
@@ -190,6 +195,13 @@ impl Writer {
                     continue;
                 }
                 Taken::Closed if backlog.is_empty() => break,
+                Taken::Closed if Instant::now() > *end.get_or_insert_with(|| Instant::now() + LAST) => {
+                    log::error!(
+                        "{} settlements were not recorded: the next start recovers them",
+                        backlog.len()
+                    );
+                    break;
+                }
                 Taken::Closed => std::thread::sleep(RETRY),
             }
             self.make_durable(&mut backlog);
@@ -350,12 +362,10 @@ fn perform(txn: &mut Txn<'_>, op: &mut Op) -> rusqlite::Result<Done> {
         }
         Op::Change(change) => {
             let mark = txn.mark()?;
-            // Its counters are written within its own savepoint, so that a constraint on them refuses it alone.
-            let ran = change.run(txn).and_then(|kept| txn.flush().map(|()| kept));
-            match ran {
+            match change.run(txn) {
                 Ok(Kept::Yes) => txn.keep(mark).map(|()| Done::Change),
                 Ok(Kept::No) => txn.undo(mark).map(|()| Done::Change),
-                Err(error) if is_constraint(&error) => {
+                Err(error) if is_constraint(&error) || is_its_own(&error) => {
                     log::error!("the store refused a change: {error}");
                     txn.undo(mark).map(|()| Done::ChangeFailed)
                 }
@@ -367,6 +377,11 @@ fn perform(txn: &mut Txn<'_>, op: &mut Op) -> rusqlite::Result<Done> {
 
 fn is_constraint(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation)
+}
+
+/// Whether the fault is the change's and not the store's: no row where it wanted one, a value of another type, SQL that is none.
+fn is_its_own(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code().is_none_or(|code| code == ErrorCode::Unknown)
 }
 
 /// Whether the store may record again by itself: no room, a foreign lock.

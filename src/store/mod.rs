@@ -20,6 +20,9 @@ pub mod usage;
 pub mod users;
 mod verify;
 
+#[cfg(test)]
+mod tests;
+
 pub use open::{Durability, OpenFault};
 pub use recover::Recovery;
 pub use txn::{Effect, Txn};

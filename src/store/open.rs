@@ -8,6 +8,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 /// What a commit survives.
@@ -56,10 +57,10 @@ impl fmt::Display for OpenFault {
 }
 
 /// `tgat`: marks a file as tollgate's (`PRAGMA application_id`).
-const APPLICATION_ID: i32 = 0x7467_6174;
+pub const APPLICATION_ID: i32 = 0x7467_6174;
 
 /// The schema, step by step: a database of version n needs the steps from n on. A step is never changed once released.
-const MIGRATIONS: [&str; 1] = [include_str!("../../schema.sql")];
+pub const MIGRATIONS: [&str; 1] = [include_str!("../../schema.sql")];
 
 /// The first SQLite whose WAL is safe with several connections.
 const SQLITE_NEEDED: i32 = 3_051_003;
@@ -122,7 +123,8 @@ pub fn lock_instance(database: &Path) -> Result<InstanceLock, OpenFault> {
     }
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+/// `path` with `suffix` behind its name.
+pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
@@ -139,7 +141,15 @@ pub fn open_writer(path: &Path, durability: Durability) -> Result<Connection, Op
     let unclean = fs::metadata(with_suffix(path, "-wal")).is_ok_and(|meta| meta.len() > 0);
     check_header(path, unclean)?;
     let sql = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+    // Until it is known to be ours and sound, nothing of it may change: closing must not move a log that was left over.
+    let keep_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+    sql.set_db_config(keep_log, unclean).map_err(|error| sql_failed(path, &error))?;
+    check_identity(&sql, path)?;
+    if unclean {
+        quick_check(&sql, path)?;
+    }
     let set_up = || -> rusqlite::Result<()> {
+        sql.set_db_config(keep_log, false)?;
         sql.pragma_update(None, "journal_mode", "wal")?;
         let synchronous = match durability {
             Durability::Power => "full",
@@ -151,10 +161,6 @@ pub fn open_writer(path: &Path, durability: Durability) -> Result<Connection, Op
         sql.pragma_update(None, "foreign_keys", true)
     };
     set_up().map_err(|error| sql_failed(path, &error))?;
-    check_identity(&sql, path)?;
-    if unclean {
-        quick_check(&sql, path)?;
-    }
     migrate(&sql).map_err(|error| sql_failed(path, &error))?;
     sql.set_prepared_statement_cache_capacity(128);
     Ok(sql)
@@ -165,10 +171,10 @@ pub fn open_writer(path: &Path, durability: Durability) -> Result<Connection, Op
 /// # Errors
 /// When there is none, it is damaged, newer, or the system refuses.
 pub fn open_reader(path: &Path) -> Result<Connection, OpenFault> {
-    if !path.exists() {
+    // The file is not opened by hand here: closing it would give away the locks that a writer in this process has (R7).
+    if !fs::metadata(path).is_ok_and(|meta| meta.is_file()) {
         return Err(OpenFault::Failed(format!("there is no database {}", path.display())));
     }
-    check_header(path, true)?;
     let sql = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     sql.pragma_update(None, "query_only", true).map_err(|error| sql_failed(path, &error))?;
     check_identity(&sql, path)?;

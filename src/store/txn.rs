@@ -376,10 +376,13 @@ impl<'a> Txn<'a> {
         for (id, charged) in &counters.users {
             users.execute([*charged, *id])?;
         }
-        let mut usage = self.sql.prepare_cached(include_str!("sql/usage_add.sql"))?;
+        let mut add = self.sql.prepare_cached(include_str!("sql/usage_add.sql"))?;
+        let mut take = self.sql.prepare_cached(include_str!("sql/usage_take.sql"))?;
         for ((day, token, model), sum) in &counters.usage {
             let u = &sum.usage;
-            usage.execute(params![
+            // A refund's row is there already: as a new one, the schema would refuse it.
+            let statement = if sum.charged < 0 { &mut take } else { &mut add };
+            let rows = statement.execute(params![
                 day,
                 token,
                 model,
@@ -397,6 +400,9 @@ impl<'a> Txn<'a> {
                 u[9],
                 u[10]
             ])?;
+            if rows != 1 {
+                return Err(rusqlite::Error::StatementChangedRows(rows));
+            }
         }
         Ok(())
     }

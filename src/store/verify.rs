@@ -1,7 +1,7 @@
 //! The proof: every counter added up again from the ledger, and the ledger's chain of hashes. Reads only, takes no lock,
 //! and works beside a running writer: rows are append-only, so slices of it add up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -9,6 +9,7 @@ use rusqlite::Connection;
 
 use crate::store::chain::{Head, LedgerRow};
 use crate::store::open::{OpenFault, open_reader, sql_failed};
+use crate::usage::Usage;
 
 /// How long one reading transaction may last, so that the log can still be moved into the database.
 const SLICE: Duration = Duration::from_millis(500);
@@ -38,8 +39,16 @@ struct Sums {
     charged: i64,
 }
 
-/// `usage` by day, token and model: requests and what was charged.
-type UsageRows = BTreeMap<(i64, i64, String), (i64, i64)>;
+/// A row of `usage`.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+struct UsageSums {
+    requests: i64,
+    charged: i64,
+    by_kind: [i64; Usage::KINDS],
+}
+
+/// `usage` by day, token and model.
+type UsageRows = BTreeMap<(i64, i64, String), UsageSums>;
 
 /// Counters of one moment.
 #[derive(Default)]
@@ -53,6 +62,8 @@ struct Counters {
     users: BTreeMap<i64, Sums>,
     usage: UsageRows,
     pruned: Vec<((i64, i64), Sums)>,
+    /// Ledger rows that are noted as refunds.
+    refunds: BTreeSet<i64>,
 }
 
 /// Sums of the ledger, and what is wrong with the chain.
@@ -61,6 +72,7 @@ struct Sum {
     tokens: BTreeMap<i64, Sums>,
     users: BTreeMap<i64, Sums>,
     usage: UsageRows,
+    refunds: BTreeSet<i64>,
     rows: i64,
     faults: Vec<String>,
     kept: Option<Head>,
@@ -114,8 +126,17 @@ fn read_counters(sql: &Connection) -> rusqlite::Result<Counters> {
         counters.users.insert(row.get(0)?, Sums { granted: row.get(1)?, charged: row.get(2)? });
         Ok(())
     })?;
-    each(sql, "SELECT day, token_id, model, requests, charged FROM usage", |row| {
-        counters.usage.insert((row.get(0)?, row.get(1)?, row.get(2)?), (row.get(3)?, row.get(4)?));
+    let kinds = Usage::NAMES.join(", ");
+    each(sql, &format!("SELECT day, token_id, model, requests, charged, {kinds} FROM usage"), |row| {
+        let mut sums = UsageSums { requests: row.get(3)?, charged: row.get(4)?, ..UsageSums::default() };
+        for (kind, count) in sums.by_kind.iter_mut().enumerate() {
+            *count = row.get(5 + kind)?;
+        }
+        counters.usage.insert((row.get(0)?, row.get(1)?, row.get(2)?), sums);
+        Ok(())
+    })?;
+    each(sql, "SELECT seq FROM refunds", |row| {
+        counters.refunds.insert(row.get(0)?);
         Ok(())
     })?;
     each(sql, "SELECT token_id, user_id, granted, charged FROM pruned", |row| {
@@ -182,7 +203,7 @@ fn add_slice(
             sum.faults.push(format!("ledger row {seq} was changed, or the one before it"));
         }
         at = Head { seq, hash };
-        sum.take(&row, counters.pruned_day);
+        sum.take(seq, &row, counters.pruned_day);
         sum.meet(at, kept);
         until_look -= 1;
         if until_look == 0 {
@@ -206,14 +227,20 @@ impl Sum {
         of_user.charged += sums.charged;
     }
 
-    fn take(&mut self, row: &LedgerRow, pruned_day: i64) {
+    fn take(&mut self, seq: i64, row: &LedgerRow, pruned_day: i64) {
         self.rows += 1;
+        if row.outcome == "adjust" {
+            self.refunds.insert(seq);
+        }
         self.add(row.token_id, row.user_id, Sums { granted: row.granted, charged: row.charged });
         let counts = !matches!(row.outcome.as_str(), "credit" | "rollup");
         if counts && row.day > pruned_day {
             let sums = self.usage.entry((row.day, row.token_id, row.model.clone())).or_default();
-            sums.0 += i64::from(row.outcome != "adjust");
-            sums.1 += row.charged;
+            sums.requests += i64::from(row.outcome != "adjust");
+            sums.charged += row.charged;
+            for (total, count) in sums.by_kind.iter_mut().zip(row.usage) {
+                *total += count;
+            }
         }
     }
 
@@ -237,6 +264,7 @@ fn report(counters: &Counters, mut sum: Sum, kept: Option<Head>) -> Report {
     }
     compare_totals(counters, &sum, &mut drift);
     compare_usage(counters, &sum, &mut drift);
+    compare_refunds(counters, &sum, &mut drift);
     let more = drift.len().saturating_sub(TOLD);
     drift.truncate(TOLD);
     if more > 0 {
@@ -277,14 +305,11 @@ fn tell(drift: &mut Vec<String>, whose: &str, has: Sums, want: Sums) {
 fn compare_usage(counters: &Counters, sum: &Sum, drift: &mut Vec<String>) {
     let mut used: BTreeMap<i64, i64> = BTreeMap::new();
     for ((day, token, model), has) in &counters.usage {
-        *used.entry(*token).or_default() += has.1;
+        *used.entry(*token).or_default() += has.charged;
         if *day > counters.pruned_day {
             let want = sum.usage.get(&(*day, *token, model.clone())).copied().unwrap_or_default();
-            if *has != want {
-                drift.push(format!(
-                    "usage of token {token} on {day} with {model:?}: {} requests, {} nanodollars; its ledger adds up to {} and {}",
-                    has.0, has.1, want.0, want.1
-                ));
+            if let Some(difference) = difference(has, &want) {
+                drift.push(format!("usage of token {token} on {day} with {model:?}: {difference}"));
             }
         }
     }
@@ -299,5 +324,28 @@ fn compare_usage(counters: &Counters, sum: &Sum, drift: &mut Vec<String>) {
                 sums.charged
             ));
         }
+    }
+}
+
+/// What `has` and `want` differ in first; `None` when in nothing.
+fn difference(has: &UsageSums, want: &UsageSums) -> Option<String> {
+    if (has.requests, has.charged) != (want.requests, want.charged) {
+        return Some(format!(
+            "{} requests, {} nanodollars; its ledger adds up to {} and {}",
+            has.requests, has.charged, want.requests, want.charged
+        ));
+    }
+    let kinds = Usage::NAMES.into_iter().zip(has.by_kind).zip(want.by_kind);
+    let mut different = kinds.filter(|((_, has), want)| has != want);
+    different.next().map(|((kind, has), want)| format!("{kind} is {has}, its ledger adds up to {want}"))
+}
+
+/// Each refund is noted, so that it is not given twice; and nothing else is.
+fn compare_refunds(counters: &Counters, sum: &Sum, drift: &mut Vec<String>) {
+    for seq in sum.refunds.difference(&counters.refunds) {
+        drift.push(format!("ledger row {seq} gives money back, and it is not noted of which row"));
+    }
+    for seq in counters.refunds.difference(&sum.refunds).filter(|seq| **seq > counters.anchor.seq) {
+        drift.push(format!("ledger row {seq} gives nothing back, and is noted as a refund"));
     }
 }

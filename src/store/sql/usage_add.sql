@@ -1,10 +1,9 @@
--- A refund's share is negative; the CHECK on `charged` is asked of the row to insert before it is found to be there.
 INSERT INTO usage (day, token_id, model, requests, charged, input, cached_input, cache_write, cache_write_1h, output, reasoning,
   audio_input, audio_output, image_input, image_output, tool_calls)
-VALUES (?1, ?2, ?3, ?4, max(?5, 0), ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
 ON CONFLICT (day, token_id, model) DO UPDATE SET
   requests = requests + excluded.requests,
-  charged = charged + ?5,
+  charged = charged + excluded.charged,
   input = input + excluded.input,
   cached_input = cached_input + excluded.cached_input,
   cache_write = cache_write + excluded.cache_write,

@@ -1,0 +1,161 @@
+//! Old rows go as a prefix; their sums, the proof and every answer about usage stay.
+
+use super::*;
+
+/// All of `usage`, as an answer about it would be made.
+fn usage(path: &Path) -> Vec<String> {
+    let sql = raw(path);
+    let mut select = sql
+        .prepare("SELECT day || ' ' || token_id || ' ' || model || ' ' || requests || ' ' || charged || ' ' || input FROM usage")
+        .unwrap();
+    let rows = select.query_map([], |row| row.get(0)).unwrap();
+    rows.map(Result::unwrap).collect()
+}
+
+/// Lets the writer keep house at `now`, and waits until it has.
+async fn keep_house(site: &Site, store: &Store, now: i64) {
+    site.clock.set(Timestamp::from_secs(now));
+    for _ in 0..2 {
+        store.write(|_| -> Result<(), Denied<()>> { Ok(()) }).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_prefix_goes_and_everything_else_stays() {
+    let mut site = Site::new();
+    site.settings.retention_days = 10;
+    let store = site.open().await;
+    for day in 0..5 {
+        site.clock.set(Timestamp::from_secs(NOON + day * DAY_SECONDS));
+        for token in 0..3 {
+            site.spend(&store, token, 100, 50 + day).await;
+        }
+    }
+    let held = site.held(&store, 0, 77).await;
+    let (before, kept) = (usage(site.path()), verify(site.path(), None).unwrap().head);
+    assert_eq!(kept.seq, 20);
+
+    // Grants and two days of requests are older than ten days, by the minute.
+    keep_house(&site, &store, NOON + 11 * DAY_SECONDS + 60).await;
+    let path = site.path();
+    assert_eq!(count(path, "SELECT seq FROM anchor"), 11);
+    assert_eq!(count(path, "SELECT day FROM anchor"), 20_261_125);
+    assert_eq!(count(path, "SELECT min(seq) FROM ledger"), 12);
+    assert_eq!(count(path, "SELECT sum(charged) FROM pruned"), 3 * (50 + 51));
+    assert_eq!(count(path, "SELECT sum(granted) FROM pruned"), 23 * GRANTED);
+    let note: String = raw(path)
+        .query_row("SELECT note FROM ledger WHERE outcome = 'rollup'", [], |row| row.get(0))
+        .unwrap();
+    assert!(note.starts_with("11 ") && note.len() == 3 + 64, "{note}");
+    assert_eq!(usage(path), before);
+    let report = verify(path, Some(kept)).unwrap();
+    assert_eq!((report.rows, report.open_holds, report.drift.len()), (10, 1, 0), "{:?}", report.drift);
+
+    // What went is gone also for whoever kept its head.
+    let gone = verify(path, Some(Head { seq: 5, hash: [7; 32] })).unwrap().drift;
+    assert!(gone.len() == 1 && gone[0].contains("no row 5"), "{gone:?}");
+
+    held.settle(costing(70)).durable().await.unwrap();
+    keep_house(&site, &store, NOON + 13 * DAY_SECONDS + 60).await;
+    assert_eq!(count(path, "SELECT seq FROM anchor"), 17);
+    assert_eq!(count(path, "SELECT count(*) FROM ledger WHERE outcome = 'rollup'"), 2);
+    keep_house(&site, &store, NOON + 40 * DAY_SECONDS).await;
+    keep_house(&site, &store, NOON + 60 * DAY_SECONDS).await;
+    assert_eq!(count(path, "SELECT count(*) FROM ledger"), 1, "rollups go too, but for the last");
+    site.assert_sound(&store);
+    drop(store);
+    let store = site.open().await;
+    site.spend(&store, 0, 100, 50).await;
+    site.assert_sound(&store);
+}
+
+#[tokio::test]
+async fn a_refund_behind_the_anchors_day_still_adds_up() {
+    let mut site = Site::new();
+    site.settings.retention_days = 10;
+    let store = site.open().await;
+    let late = site.held(&store, 0, 100).await;
+    let id = late.hold().id;
+    site.spend(&store, 0, 100, 40).await;
+    // Admitted on the first day, settled on the third: its row stays when the first day's go.
+    site.clock.set(Timestamp::from_secs(NOON + 2 * DAY_SECONDS));
+    late.settle(costing(60)).durable().await.unwrap();
+    keep_house(&site, &store, NOON + 11 * DAY_SECONDS).await;
+    assert_eq!(count(site.path(), "SELECT day FROM anchor"), 20_261_124);
+    assert_clean(site.path());
+    let row = row_of(&raw(site.path()), id);
+    let note = format!("{id} late");
+    store.write(move |txn| -> Result<RequestId, Denied<()>> { Ok(txn.refund(&row, note)?) }).await.unwrap();
+    assert_eq!(count(site.path(), "SELECT sum(charged) FROM usage"), 40);
+    site.assert_sound(&store);
+    // The refund's own row goes in its time, and what says that it was given back stays.
+    keep_house(&site, &store, NOON + 30 * DAY_SECONDS).await;
+    keep_house(&site, &store, NOON + 50 * DAY_SECONDS).await;
+    assert_eq!(count(site.path(), "SELECT count(*) FROM refunds"), 1);
+    site.assert_sound(&store);
+}
+
+#[tokio::test]
+async fn what_was_pruned_is_still_proved() {
+    let mut site = Site::new();
+    site.settings.retention_days = 1;
+    let store = site.open().await;
+    site.spend(&store, 0, 100, 40).await;
+    keep_house(&site, &store, NOON + 5 * DAY_SECONDS).await;
+    site.spend(&store, 0, 100, 40).await;
+    drop(store);
+    let whole = fs::read(site.path()).unwrap();
+    for (change, want) in [
+        (
+            "UPDATE pruned SET charged = charged - 1 WHERE token_id = 1",
+            "token 1: used is 80 nanodollars, its ledger adds up to 79",
+        ),
+        (
+            "UPDATE pruned SET granted = granted + 1 WHERE token_id = 0 AND user_id = 2",
+            "user 2: granted is 10000000 ",
+        ),
+        ("DELETE FROM pruned", "token 2: granted is 1000000 nanodollars, its ledger adds up to 0"),
+        (
+            "UPDATE usage SET charged = 41 WHERE day = 20261124",
+            "token 1: used is 80 nanodollars, its days add up to 81",
+        ),
+        ("UPDATE anchor SET hash = zeroblob(32)", "was changed, or the one before it"),
+        ("UPDATE anchor SET seq = 1", "is missing"),
+        ("DELETE FROM ledger WHERE outcome = 'rollup'", "is missing"),
+    ] {
+        fs::write(site.path(), &whole).unwrap();
+        let sql = raw(site.path());
+        sql.execute_batch("DROP TRIGGER ledger_loses_a_prefix_only").unwrap();
+        assert!(sql.execute(change, []).unwrap() > 0, "{change} changes nothing");
+        drop(sql);
+        let drift = verify(site.path(), None).unwrap().drift;
+        assert!(drift.iter().any(|line| line.contains(want)), "{change}: {drift:#?}");
+    }
+}
+
+#[tokio::test]
+async fn keeping_house_forgets_what_has_an_end() {
+    let site = Site::new();
+    let store = site.open().await;
+    store
+        .write(|txn| -> Result<(), Denied<()>> {
+            let now = NOON * 1000;
+            txn.sql().execute(
+                "INSERT INTO idempotency VALUES (1, 'c', 'old', zeroblob(32), '[]', ?1), (1, 'c', 'new', zeroblob(32), '[]', ?2)",
+                [now, now + DAY_SECONDS * 1000],
+            )?;
+            txn.sql().execute(
+                "INSERT INTO keys VALUES (randomblob(32), 1, 0, -1), (randomblob(32), 1, 0, ?1)",
+                [now],
+            )?;
+            Ok(())
+        })
+        .await
+        .unwrap();
+    keep_house(&site, &store, NOON + DAY_SECONDS + 60).await;
+    assert_eq!(count(site.path(), "SELECT count(*) FROM idempotency"), 1);
+    assert_eq!(count(site.path(), "SELECT count(*) FROM keys WHERE expires_at = -1"), 1);
+    assert_eq!(count(site.path(), "SELECT count(*) FROM keys"), 1);
+    assert_eq!(count(site.path(), "SELECT seq FROM anchor"), 0, "0 days keep all");
+    site.assert_sound(&store);
+}
