@@ -12,7 +12,7 @@ use crate::ledger::{
     Books, Charged, Hold, Outcome, PendingReservation, Reservation, Room, Settlement, Shortfall, UsageSource,
     Which, Windows, Zone,
 };
-use crate::limits::{Found, Limiter, RateState, Rates, Slot};
+use crate::limits::{Limiter, RateState, Rates, Seat, Slot};
 use crate::money::Money;
 use crate::tokens::{ApiToken, Caller};
 use crate::usage::TokenCount;
@@ -88,7 +88,7 @@ pub struct OutputCap {
 /// See the room's head.
 pub struct Gate {
     books: Arc<Books>,
-    limiter: Limiter,
+    pub(super) limiter: Limiter,
     clock: Clock,
     zone: Zone,
     settings: Settings,
@@ -169,8 +169,8 @@ impl Gate {
         let token = request.caller.token();
         let wish = Wish::of(request.ask, &offer.terms, self.settings.caps);
         let windows = self.zone.windows(request.at);
-        let mut found = Found::default();
-        let mut turn = self.limiter.lock(token.id, rates_of(token), self.clock.moment(), &mut found);
+        let mut seat = Seat::default();
+        let mut turn = self.limiter.lock(token.id, rates_of(token), self.clock.moment(), &mut seat);
         turn.check_request().map_err(Refusal::Rate)?;
         let place = self.limiter.enter().ok_or(Refusal::Overloaded)?;
         let mut book = self.books.lock();

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::gate::rates_of;
 use super::*;
 use crate::catalogue::{Catalogue, Multiplier, PriceRow, Provider, Terms};
 use crate::clock::{Clock, Timestamp};
@@ -14,7 +13,7 @@ use crate::ledger::{
     Ack, AckSender, Book, Books, Budget, Hold, Journal, Limits, Outcome, Settled, Settlement, StoreFault,
     UsageSource, Which, Zone, ack,
 };
-use crate::limits::{RateKind, RateState};
+use crate::limits::{RateKind, RateState, Rates, Seat, Slot};
 use crate::money::Money;
 use crate::tokens::{
     ApiToken, Caller, Found, IpList, KeyHash, KeyMint, ModelList, Registry, Role, Scopes, identify,
@@ -204,12 +203,22 @@ impl Stand {
         self.books.lock().token(TOKEN, windows).unwrap().total
     }
 
+    /// Takes one of the token's requests, and a place, without money.
+    fn occupy(&self) -> Option<Slot> {
+        let token = &self.token;
+        let rates = Rates { rpm: token.rpm, tpm: token.tpm, max_concurrency: token.max_concurrency };
+        let mut seat = Seat::default();
+        let mut turn = self.gate.limiter.lock(TOKEN, rates, self.clock.moment(), &mut seat);
+        turn.check_request().ok()?;
+        Some(turn.take(0, self.gate.limiter.enter()?))
+    }
+
     /// All that a refusal must leave as it was.
     fn figures(&self) -> impl PartialEq + std::fmt::Debug + use<> {
         let windows = Zone(chrono_tz::Tz::UTC).windows(self.clock.now());
         let token = self.books.lock().token(TOKEN, windows);
         let user = self.books.lock().user(USER);
-        let states = self.gate.limiter().states(TOKEN, rates_of(&self.token), self.clock.moment());
+        let states = self.gate.rate_states(&self.token);
         let sent = (self.notes.holds.lock().unwrap().len(), self.notes.ends.lock().unwrap().len());
         (token, user, states, sent)
     }
@@ -274,8 +283,8 @@ async fn with_several_things_wrong_the_first_in_order_is_told() {
     stand.token.rpm = 1;
     stand.token.max_concurrency = 1;
     stand.token.tpm = 5;
-    let running = stand.gate.admit_free(&stand.token).ok();
-    let others: Vec<_> = (0..2).map(|_| stand.gate.limiter().enter().unwrap()).collect();
+    let running = stand.occupy();
+    let others: Vec<_> = (0..2).map(|_| stand.gate.limiter.enter().unwrap()).collect();
     stand.books.set_recording(false);
 
     assert_eq!(stand.ask(&body("nowhere", "")).await.err(), Some(Refusal::ModelNotAllowed));
@@ -457,9 +466,7 @@ async fn a_refusal_changes_nothing() {
 async fn tokens_of_a_minute_are_set_right_at_the_end() {
     let mut stand = Stand::new(5_000);
     stand.token.tpm = 1_000;
-    let left = |stand: &Stand| -> RateState {
-        stand.gate.limiter().states(TOKEN, rates_of(&stand.token), stand.clock.moment()).1.unwrap()
-    };
+    let left = |stand: &Stand| -> RateState { stand.gate.rate_states(&stand.token).1.unwrap() };
     let admission = stand.admit(&capped("free-input", 900)).await;
     assert_eq!(left(&stand).remaining, 99, "a quarter of the text, and the cap");
     drop(admission.settle(costing(40)));
@@ -578,9 +585,8 @@ async fn a_place_is_given_back_on_every_way_out() {
     stand.token.max_concurrency = 0;
     let three = [stand.admit(&body).await, stand.admit(&body).await, stand.admit(&body).await];
     assert_eq!(stand.ask(&body).await.err(), Some(Refusal::Overloaded));
-    assert_eq!(stand.gate.admit_free(&stand.token).err(), Some(Refusal::Overloaded));
     drop(three);
-    assert!(stand.gate.admit_free(&stand.token).is_ok());
+    assert!(stand.ask(&body).await.is_ok());
 }
 
 #[tokio::test]

@@ -134,7 +134,7 @@ impl Fixture {
             source: UsageSource::Provider,
             attempts: 1,
         };
-        reservation.settle(settlement).ack.durable().await.unwrap();
+        reservation.settle(settlement).durable().await.unwrap();
         request
     }
 }

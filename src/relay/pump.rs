@@ -211,7 +211,7 @@ impl Exchange {
 
     /// Waits until a settlement is on disk; whether it is known to be.
     async fn close(&self, charged: Charged) -> bool {
-        let recorded = recorded(charged.ack).await;
+        let recorded = recorded(charged).await;
         if let Err(fault) = &recorded {
             log::error!("request {}: its settlement is not recorded yet: {fault}", self.id);
         }

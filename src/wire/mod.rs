@@ -11,6 +11,7 @@ pub mod fault;
 mod json;
 mod meter;
 pub mod openai;
+pub mod percent;
 mod sse;
 
 pub use ask::{Ask, AskFault, AskLimits, Cap, CapField, ServiceTier};

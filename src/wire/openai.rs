@@ -52,7 +52,8 @@ fn lower_caps(ask: &Ask, cap: i64, field: &str, list: &mut Vec<Edit>) {
         return;
     }
     // A null names no cap, but it names the field: the cap takes its place.
-    let edit = match ask.cap.fields.first() {
+    let right = ask.cap.fields.iter().find(|own| own.name == field);
+    let edit = match right.or(ask.cap.fields.first()) {
         Some(null) => (null.span.clone(), cap.to_string()),
         None => first_member(ask, &format!("{}:{cap}", quoted(field))),
     };
