@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::gate::OutputCap;
 use super::*;
 use crate::catalogue::{Catalogue, Multiplier, PriceRow, Provider, Terms};
 use crate::clock::{Clock, Timestamp};

@@ -38,6 +38,7 @@ impl Books {
     }
 
     /// Says whether holds can be made durable; the journal's writer alone knows.
+    #[expect(clippy::fn_params_excessive_bools, reason = "the value to set")]
     pub fn set_recording(&self, recording: bool) -> bool {
         self.recording.swap(recording, Ordering::AcqRel)
     }

@@ -110,7 +110,8 @@ async fn chat(
     let (sender, head) = oneshot::channel();
     let client = Client::new(sender, relay.settings.write_timeout);
     let headers = headers::for_provider(&request, id);
-    let exchange = Exchange { relay, ask, headers, token: Arc::clone(caller.token()), id, buffered };
+    let exchange =
+        Exchange { relay, ask, headers, token: Arc::clone(caller.token()), id, _buffered: buffered };
     actix_web::rt::spawn(run(exchange, pending, client, visit.line));
     match head.await {
         Ok(head) => respond(head, id),

@@ -138,7 +138,7 @@ mod tests {
             (&cap, "\"max_tokens\":6,", "\"max_tokens\":6,"),
             (&newer, "\"max_tokens\":9,", "\"max_tokens\":7,"),
             (&cap, "\"max_tokens\":null,", "\"max_tokens\":7,"),
-            (&newer, "\"max_tokens\":null,", "\"max_completion_tokens\":7,\"max_tokens\":null,"),
+            (&newer, "\"max_tokens\":null,", "\"max_tokens\":7,"),
             (
                 &cap,
                 "\"max_tokens\":9,\"max_completion_tokens\":3,",

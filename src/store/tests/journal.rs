@@ -180,7 +180,7 @@ async fn a_change_that_is_refused_is_undone_alone() {
     });
     let kept = store.write(|txn| -> Result<i64, Denied<()>> {
         txn.grant_token(TokenId(3), UserId(2), nanos(5))?;
-        Ok(txn.head().seq)
+        Ok(Head::read(txn.sql())?.seq)
     });
     let ((refused, broken, kept), second) = {
         let changes = async { tokio::join!(refused, broken, kept) };
