@@ -12,7 +12,7 @@ mod reservation;
 mod windows;
 
 #[cfg(test)]
-mod histories;
+mod tests;
 
 pub use book::Book;
 #[cfg(test)]
