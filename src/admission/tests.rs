@@ -1,5 +1,6 @@
 //! The gate, between a journal that acknowledges at will and a market of a few models.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
@@ -58,11 +59,12 @@ const PRICES: &str = r#"
     output = 1000000
 "#;
 
-struct Shop(Catalogue);
+/// A catalogue, and whether callers are still what they were.
+struct Shop(Catalogue, AtomicBool);
 
 impl Shop {
     fn new() -> Self {
-        Self(Catalogue::parse(PRICES, Vec::<PriceRow>::new()).unwrap())
+        Self(Catalogue::parse(PRICES, Vec::<PriceRow>::new()).unwrap(), AtomicBool::new(true))
     }
 }
 
@@ -74,6 +76,10 @@ impl Market for Shop {
         let entry = self.0.entry(Provider::OpenAi, model).ok_or(MarketFault::NotPriced)?;
         let terms = Terms::new(entry, Multiplier::ONE);
         Ok(Offer { channel: ChannelName(Arc::from("c")), terms })
+    }
+
+    fn is_current(&self, _: &Caller, _: Timestamp) -> bool {
+        self.1.load(Ordering::SeqCst)
     }
 }
 
@@ -322,6 +328,17 @@ async fn with_several_things_wrong_the_first_in_order_is_told() {
     stand.set_limits(90, 80);
     assert!(stand.ask(&big).await.is_ok());
     drop(running);
+}
+
+#[tokio::test]
+async fn a_caller_that_was_changed_meanwhile_is_not_let_through() {
+    let stand = Stand::new(1_000);
+    stand.shop.1.store(false, Ordering::SeqCst);
+    let before = stand.figures();
+    assert_eq!(stand.ask(&body("free-input", "")).await.err(), Some(Refusal::CallerChanged));
+    assert!(before == stand.figures(), "a refusal changes nothing");
+    stand.shop.1.store(true, Ordering::SeqCst);
+    assert!(stand.ask(&body("free-input", "")).await.is_ok());
 }
 
 #[tokio::test]
