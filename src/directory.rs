@@ -9,7 +9,7 @@ use crate::catalogue::{Catalogue, Groups, Multiplier, Terms};
 use crate::channels::{Channel, Roster};
 use crate::clock::Timestamp;
 use crate::ids::{TokenId, UserId};
-use crate::tokens::{ApiToken, Found, KeyHash, Registry, Role};
+use crate::tokens::{ApiToken, Caller, Found, KeyHash, Registry, Role};
 
 /// A user as a request meets one.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -141,6 +141,7 @@ impl Directory {
     }
 
     /// A live token by its number.
+    #[cfg(test)]
     pub fn token(&self, id: TokenId) -> Option<Arc<ApiToken>> {
         self.read(|tables| tables.tokens.get(&id).cloned())
     }
@@ -171,6 +172,10 @@ impl Registry for Directory {
 }
 
 impl Market for Directory {
+    fn is_current(&self, caller: &Caller, at: Timestamp) -> bool {
+        caller.is_current(self, at)
+    }
+
     fn offer(&self, token: &ApiToken, model: &str) -> Result<Offer, MarketFault> {
         let channel = self.find_channel(token, model).ok_or(MarketFault::NotServed)?;
         // A group that was taken out of the file has no channels either; its multiplier does not matter.

@@ -28,6 +28,7 @@ impl Money {
     /// Nothing.
     pub const ZERO: Self = Self(0);
     /// One US dollar.
+    #[cfg(test)]
     pub const DOLLAR: Self = Self(1_000_000_000);
     /// One quota: 1/500 000 of a dollar.
     pub const QUOTA: Self = Self(2_000);
@@ -59,15 +60,6 @@ impl Money {
     pub const fn checked_add(self, other: Self) -> Option<Self> {
         match self.0.checked_add(other.0) {
             Some(sum) => Some(Self(sum)),
-            None => None,
-        }
-    }
-
-    /// The difference, unless it overflows.
-    #[must_use]
-    pub const fn checked_sub(self, other: Self) -> Option<Self> {
-        match self.0.checked_sub(other.0) {
-            Some(difference) => Some(Self(difference)),
             None => None,
         }
     }
@@ -185,21 +177,28 @@ pub fn scaled_decimal(text: &str, scale: i64) -> Result<Scaled, AmountFault> {
         let value = if number.negative { -1 } else { 0 };
         return Ok(Scaled { value, exact: false });
     }
-    scale_digits(digits, exponent, scale, number.negative)
+    let scaled = scale_digits(digits, exponent, scale)?;
+    if number.negative { scaled.negated() } else { Ok(scaled) }
 }
 
-/// `±digits × 10^exponent × scale`; the caller has bounded the magnitude.
-fn scale_digits(digits: &str, exponent: i64, scale: i64, negative: bool) -> Result<Scaled, AmountFault> {
-    // Beyond 36 significant digits nothing can be exact at our scales; what is cut is noted.
+impl Scaled {
+    /// With the sign turned; still rounded down.
+    fn negated(self) -> Result<Self, AmountFault> {
+        let turned = self.value.checked_neg().ok_or(AmountFault::TooLarge)?;
+        let value = if self.exact { turned } else { turned.checked_sub(1).ok_or(AmountFault::TooLarge)? };
+        Ok(Self { value, exact: self.exact })
+    }
+}
+
+/// `digits × 10^exponent × scale`; the caller has bounded the magnitude.
+fn scale_digits(digits: &str, exponent: i64, scale: i64) -> Result<Scaled, AmountFault> {
+    // Beyond 18 significant digits nothing can be exact at our scales; what is cut is noted.
     let kept = digits.get(..digits.len().min(18)).unwrap_or(digits);
     let cut = digits.len().saturating_sub(kept.len());
     let exponent = exponent.saturating_add(i64::try_from(cut).map_err(|_| AmountFault::TooLarge)?);
     let mut value: i128 = kept.parse().map_err(|_| AmountFault::NotANumber)?;
     value = value.checked_mul(i128::from(scale)).ok_or(AmountFault::TooLarge)?;
     let mut exact = cut == 0;
-    if negative {
-        value = value.checked_neg().ok_or(AmountFault::TooLarge)?;
-    }
     let power = u32::try_from(exponent.unsigned_abs()).ok().and_then(|n| 10_i128.checked_pow(n));
     let power = power.ok_or(AmountFault::TooLarge)?;
     if exponent >= 0 {

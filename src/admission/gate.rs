@@ -12,7 +12,7 @@ use crate::ledger::{
     Books, Charged, Hold, Outcome, PendingReservation, Reservation, Room, Settlement, Shortfall, UsageSource,
     Which, Windows, Zone,
 };
-use crate::limits::{Found, Limiter, RateState, Rates, Slot};
+use crate::limits::{Limiter, RateState, Rates, Seat, Slot};
 use crate::money::Money;
 use crate::tokens::{ApiToken, Caller};
 use crate::usage::TokenCount;
@@ -60,6 +60,9 @@ pub trait Market {
     /// # Errors
     /// Why there is none.
     fn offer(&self, token: &ApiToken, model: &str) -> Result<Offer, MarketFault>;
+
+    /// Whether `caller` is still what it was identified as.
+    fn is_current(&self, caller: &Caller, at: Timestamp) -> bool;
 }
 
 /// A request at the gate: who asks what, when.
@@ -88,7 +91,7 @@ pub struct OutputCap {
 /// See the room's head.
 pub struct Gate {
     books: Arc<Books>,
-    limiter: Limiter,
+    pub(super) limiter: Limiter,
     clock: Clock,
     zone: Zone,
     settings: Settings,
@@ -150,7 +153,7 @@ impl Gate {
             None
         };
         let text_tokens = exact.map_or(bound.text_tokens, |exact| exact.min(bound.text_tokens));
-        self.pass(&request, offer, &Bound { text_tokens, ..bound })
+        self.pass(&request, market, offer, &Bound { text_tokens, ..bound })
     }
 
     /// Whether the request's cheap bound does not fit its budgets, and counting properly may yet make it fit.
@@ -165,15 +168,25 @@ impl Gate {
     }
 
     /// Takes rates, concurrency and money together, or nothing.
-    fn pass(&self, request: &Request<'_>, offer: Offer, bound: &Bound) -> Result<PendingAdmission, Refusal> {
+    fn pass(
+        &self,
+        request: &Request<'_>,
+        market: &impl Market,
+        offer: Offer,
+        bound: &Bound,
+    ) -> Result<PendingAdmission, Refusal> {
         let token = request.caller.token();
         let wish = Wish::of(request.ask, &offer.terms, self.settings.caps);
         let windows = self.zone.windows(request.at);
-        let mut found = Found::default();
-        let mut turn = self.limiter.lock(token.id, rates_of(token), self.clock.moment(), &mut found);
+        let mut seat = Seat::default();
+        let mut turn = self.limiter.lock(token.id, rates_of(token), self.clock.moment(), &mut seat);
         turn.check_request().map_err(Refusal::Rate)?;
         let place = self.limiter.enter().ok_or(Refusal::Overloaded)?;
         let mut book = self.books.lock();
+        // Asked at the last moment: a change that an administrator was told of holds for every admission after it.
+        if !market.is_current(request.caller, self.clock.now()) {
+            return Err(Refusal::CallerChanged);
+        }
         if !self.books.recording() || !book.knows(windows.day) {
             return Err(Refusal::StoreUnavailable);
         }

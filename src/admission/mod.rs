@@ -9,5 +9,5 @@ mod refusal;
 #[cfg(test)]
 mod tests;
 
-pub use gate::{Admission, Gate, Market, MarketFault, Offer, OutputCap, PendingAdmission, Request, Settings};
+pub use gate::{Admission, Gate, Market, MarketFault, Offer, PendingAdmission, Request, Settings};
 pub use refusal::{BudgetRefusal, Refusal};

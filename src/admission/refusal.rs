@@ -22,6 +22,8 @@ pub enum Refusal {
     Budget(Box<BudgetRefusal>),
     /// The process runs as many requests as it may.
     Overloaded,
+    /// The caller's token, key or user was changed while the request was read: it is to be identified anew.
+    CallerChanged,
     /// The hold cannot be made durable.
     StoreUnavailable,
 }

@@ -1,11 +1,12 @@
 //! The gate, between a journal that acknowledges at will and a market of a few models.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::gate::rates_of;
+use super::gate::OutputCap;
 use super::*;
 use crate::catalogue::{Catalogue, Multiplier, PriceRow, Provider, Terms};
 use crate::clock::{Clock, Timestamp};
@@ -14,7 +15,7 @@ use crate::ledger::{
     Ack, AckSender, Book, Books, Budget, Hold, Journal, Limits, Outcome, Settled, Settlement, StoreFault,
     UsageSource, Which, Zone, ack,
 };
-use crate::limits::{RateKind, RateState};
+use crate::limits::{RateKind, RateState, Rates, Seat, Slot};
 use crate::money::Money;
 use crate::tokens::{
     ApiToken, Caller, Found, IpList, KeyHash, KeyMint, ModelList, Registry, Role, Scopes, identify,
@@ -58,11 +59,12 @@ const PRICES: &str = r#"
     output = 1000000
 "#;
 
-struct Shop(Catalogue);
+/// A catalogue, and whether callers are still what they were.
+struct Shop(Catalogue, AtomicBool);
 
 impl Shop {
     fn new() -> Self {
-        Self(Catalogue::parse(PRICES, Vec::<PriceRow>::new()).unwrap())
+        Self(Catalogue::parse(PRICES, Vec::<PriceRow>::new()).unwrap(), AtomicBool::new(true))
     }
 }
 
@@ -74,6 +76,10 @@ impl Market for Shop {
         let entry = self.0.entry(Provider::OpenAi, model).ok_or(MarketFault::NotPriced)?;
         let terms = Terms::new(entry, Multiplier::ONE);
         Ok(Offer { channel: ChannelName(Arc::from("c")), terms })
+    }
+
+    fn is_current(&self, _: &Caller, _: Timestamp) -> bool {
+        self.1.load(Ordering::SeqCst)
     }
 }
 
@@ -204,12 +210,22 @@ impl Stand {
         self.books.lock().token(TOKEN, windows).unwrap().total
     }
 
+    /// Takes one of the token's requests, and a place, without money.
+    fn occupy(&self) -> Option<Slot> {
+        let token = &self.token;
+        let rates = Rates { rpm: token.rpm, tpm: token.tpm, max_concurrency: token.max_concurrency };
+        let mut seat = Seat::default();
+        let mut turn = self.gate.limiter.lock(TOKEN, rates, self.clock.moment(), &mut seat);
+        turn.check_request().ok()?;
+        Some(turn.take(0, self.gate.limiter.enter()?))
+    }
+
     /// All that a refusal must leave as it was.
     fn figures(&self) -> impl PartialEq + std::fmt::Debug + use<> {
         let windows = Zone(chrono_tz::Tz::UTC).windows(self.clock.now());
         let token = self.books.lock().token(TOKEN, windows);
         let user = self.books.lock().user(USER);
-        let states = self.gate.limiter().states(TOKEN, rates_of(&self.token), self.clock.moment());
+        let states = self.gate.rate_states(&self.token);
         let sent = (self.notes.holds.lock().unwrap().len(), self.notes.ends.lock().unwrap().len());
         (token, user, states, sent)
     }
@@ -274,8 +290,8 @@ async fn with_several_things_wrong_the_first_in_order_is_told() {
     stand.token.rpm = 1;
     stand.token.max_concurrency = 1;
     stand.token.tpm = 5;
-    let running = stand.gate.admit_free(&stand.token).ok();
-    let others: Vec<_> = (0..2).map(|_| stand.gate.limiter().enter().unwrap()).collect();
+    let running = stand.occupy();
+    let others: Vec<_> = (0..2).map(|_| stand.gate.limiter.enter().unwrap()).collect();
     stand.books.set_recording(false);
 
     assert_eq!(stand.ask(&body("nowhere", "")).await.err(), Some(Refusal::ModelNotAllowed));
@@ -312,6 +328,17 @@ async fn with_several_things_wrong_the_first_in_order_is_told() {
     stand.set_limits(90, 80);
     assert!(stand.ask(&big).await.is_ok());
     drop(running);
+}
+
+#[tokio::test]
+async fn a_caller_that_was_changed_meanwhile_is_not_let_through() {
+    let stand = Stand::new(1_000);
+    stand.shop.1.store(false, Ordering::SeqCst);
+    let before = stand.figures();
+    assert_eq!(stand.ask(&body("free-input", "")).await.err(), Some(Refusal::CallerChanged));
+    assert!(before == stand.figures(), "a refusal changes nothing");
+    stand.shop.1.store(true, Ordering::SeqCst);
+    assert!(stand.ask(&body("free-input", "")).await.is_ok());
 }
 
 #[tokio::test]
@@ -457,9 +484,7 @@ async fn a_refusal_changes_nothing() {
 async fn tokens_of_a_minute_are_set_right_at_the_end() {
     let mut stand = Stand::new(5_000);
     stand.token.tpm = 1_000;
-    let left = |stand: &Stand| -> RateState {
-        stand.gate.limiter().states(TOKEN, rates_of(&stand.token), stand.clock.moment()).1.unwrap()
-    };
+    let left = |stand: &Stand| -> RateState { stand.gate.rate_states(&stand.token).1.unwrap() };
     let admission = stand.admit(&capped("free-input", 900)).await;
     assert_eq!(left(&stand).remaining, 99, "a quarter of the text, and the cap");
     drop(admission.settle(costing(40)));
@@ -578,9 +603,8 @@ async fn a_place_is_given_back_on_every_way_out() {
     stand.token.max_concurrency = 0;
     let three = [stand.admit(&body).await, stand.admit(&body).await, stand.admit(&body).await];
     assert_eq!(stand.ask(&body).await.err(), Some(Refusal::Overloaded));
-    assert_eq!(stand.gate.admit_free(&stand.token).err(), Some(Refusal::Overloaded));
     drop(three);
-    assert!(stand.gate.admit_free(&stand.token).is_ok());
+    assert!(stand.ask(&body).await.is_ok());
 }
 
 #[tokio::test]

@@ -27,7 +27,6 @@ pub use http::{LocalAdmin, serve};
 pub use refusal::Language;
 pub use routes::has_route;
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use crate::api::pace::Pace;
@@ -54,8 +53,6 @@ pub struct DeskParts {
     pub clock: Clock,
     /// Where days begin.
     pub zone: Zone,
-    /// The channel groups there are, besides `default`.
-    pub groups: BTreeSet<String>,
     /// Where keys come from.
     pub mint: KeyMint,
     /// Calls per minute and token; 0 is no limit.
@@ -68,7 +65,6 @@ pub struct Desk {
     directory: Arc<Directory>,
     clock: Clock,
     zone: Zone,
-    groups: BTreeSet<String>,
     mint: Mutex<KeyMint>,
     pace: Pace,
     opened: Moment,
@@ -118,7 +114,6 @@ impl Desk {
             directory: parts.directory,
             clock: parts.clock,
             zone: parts.zone,
-            groups: parts.groups,
             mint: Mutex::new(parts.mint),
             pace: Pace::new(parts.management_rpm),
             opened,

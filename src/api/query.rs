@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 
 use crate::api::body::parse_integer;
 use crate::api::refusal::Refusal;
+use crate::wire::percent;
 
 /// The largest page.
 const PAGE_MOST: i64 = 100;
@@ -92,20 +93,7 @@ fn shown(name: &str) -> String {
 }
 
 fn decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => hex(rest.next()?)? << 4 | hex(rest.next()?)?,
-            other => other,
-        });
-    }
-    String::from_utf8(bytes).ok()
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+    percent::decode(&text.replace('+', " "))
 }
 
 #[cfg(test)]

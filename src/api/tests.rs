@@ -68,7 +68,6 @@ impl Fixture {
             directory: Arc::clone(&directory),
             clock: clock.clone(),
             zone,
-            groups: BTreeSet::new(),
             mint: KeyMint::try_new().unwrap(),
             management_rpm: 0,
         });
@@ -134,7 +133,7 @@ impl Fixture {
             source: UsageSource::Provider,
             attempts: 1,
         };
-        reservation.settle(settlement).ack.durable().await.unwrap();
+        reservation.settle(settlement).durable().await.unwrap();
         request
     }
 }
@@ -396,7 +395,7 @@ async fn the_environment_names_a_key() {
     // The same key in another token's hands moves over.
     let first = f.desk.mint();
     let key = first.clone();
-    f.store.write::<_, (), _>(move |txn| Ok(admins::admin_key(txn, &key)?)).await.unwrap();
+    f.store.write::<_, (), _>(move |txn| Ok(admins::first_start(txn, &key)?)).await.unwrap();
     assert_eq!(set(Some(first.clone())).await, admins::Environment::Set);
     assert!(lives(&first) && !lives(&b));
 }

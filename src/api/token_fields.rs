@@ -1,9 +1,8 @@
 //! The fields of a token as they are sent: each checked alone, then taken over into its settings.
 
-use std::collections::BTreeSet;
-
 use crate::api::body::{Fields, read_text};
 use crate::api::refusal::Refusal;
+use crate::catalogue::{DEFAULT_GROUP, Groups};
 use crate::clock::Timestamp;
 use crate::money::{Money, credits_of_quota};
 use crate::store::tokens::TokenSettings;
@@ -57,7 +56,7 @@ pub struct Rules<'a> {
     /// Now.
     pub now: Timestamp,
     /// The channel groups there are, `default` among them.
-    pub groups: &'a BTreeSet<String>,
+    pub groups: &'a Groups,
 }
 
 /// The fields that were sent; `None` is left as it is.
@@ -257,12 +256,12 @@ fn list_fault(fault: &ListFault, what: &str) -> String {
     }
 }
 
-fn read_group(fields: &Fields<'_>, groups: &BTreeSet<String>) -> Result<Option<String>, Refusal> {
+fn read_group(fields: &Fields<'_>, groups: &Groups) -> Result<Option<String>, Refusal> {
     let Some(group) = fields.text("group")? else { return Ok(None) };
-    if group.is_empty() || group == "default" || groups.contains(&group) {
+    if group.is_empty() || group == DEFAULT_GROUP || groups.contains(&group) {
         return Ok(Some(group));
     }
-    let mut known: Vec<&str> = groups.iter().map(String::as_str).filter(|name| *name != "default").collect();
+    let mut known: Vec<&str> = groups.names().filter(|name| *name != DEFAULT_GROUP).collect();
     known.insert(0, "default");
     Err(fields.fault("group", format!("is not a known group; there are: {}", known.join(", "))))
 }
@@ -304,9 +303,11 @@ fn read_metadata(fields: &Fields<'_>) -> Result<Option<String>, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalogue::Multiplier;
 
     fn form(body: &str) -> Result<TokenForm, Refusal> {
-        let groups = BTreeSet::from(["vip".to_owned()]);
+        let mut groups = Groups::default();
+        groups.add("vip", Multiplier::ONE);
         let rules = Rules { now: Timestamp::from_secs(1_000), groups: &groups };
         TokenForm::read(&Fields::of_body(body.as_bytes())?, rules)
     }
@@ -396,7 +397,7 @@ mod tests {
 
     #[test]
     fn a_change_says_where_counters_are_changed() {
-        let groups = BTreeSet::new();
+        let groups = Groups::default();
         let rules = Rules { now: Timestamp::from_secs(0), groups: &groups };
         let change = |body: &str| TokenChanges::read(&Fields::of_body(body.as_bytes()).unwrap(), rules);
         let Err(Refusal::Field(name, why)) = change(r#"{"remain_quota":1}"#) else { panic!("refused") };

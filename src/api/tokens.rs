@@ -14,7 +14,7 @@ use crate::ids::{TokenId, UserId};
 use crate::store::admins::Admins;
 use crate::store::audit::{self, Author};
 use crate::store::tokens::{NewToken, TokenQuery, TokenRecord, TokenSettings};
-use crate::store::{Denied, Sql, SqlResult, Txn, tokens, users};
+use crate::store::{Denied, Sql, Txn, tokens, users};
 use crate::tokens::{Key, Scope, Scopes};
 
 /// The most tokens in one batch.
@@ -56,7 +56,7 @@ pub fn keep_an_admin(txn: &Txn<'_>, before: Admins) -> Result<(), Denied<Refusal
 
 impl Desk {
     fn rules(&self) -> Rules<'_> {
-        Rules { now: self.clock.now(), groups: &self.groups }
+        Rules { now: self.clock.now(), groups: self.directory.groups() }
     }
 
     pub(super) async fn list_tokens(&self, call: &Call<'_>) -> Result<Answer, Refusal> {

@@ -13,12 +13,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-pub use entry::{PriceEntry, UNKNOWN_MAX_INPUT};
+pub use entry::PriceEntry;
 pub use groups::{DEFAULT_GROUP, Groups};
 pub use provider::Provider;
 pub use rate::{Multiplier, decimal_text};
-pub use row::{PriceRow, RowFault};
-pub use terms::{Bound, MoneyFault, Speech, Terms, Tier, TierAsk, UnseenInput};
+pub use row::PriceRow;
+pub use terms::{Bound, Speech, Terms, Tier, TierAsk, UnseenInput};
 
 /// The price file that is part of the program.
 pub const SHIPPED: &str = include_str!("../../prices.toml");

@@ -6,7 +6,7 @@ use super::request::Request;
 use super::screen::Out;
 use crate::api::{Call, Language};
 use crate::config::Config;
-use crate::server::{Core, StartFault, assemble};
+use crate::server::{Core, Purpose, StartFault, assemble};
 use crate::tokens::Caller;
 
 /// The database, taken. Given back, with all that was done on disk, when this is dropped.
@@ -18,7 +18,7 @@ impl Local {
     /// # Errors
     /// As a server's start.
     pub async fn take(config: &Config) -> Result<Self, StartFault> {
-        assemble(config).await.map(Self)
+        assemble(config, Purpose::Command).await.map(Self)
     }
 
     /// Shows the first admin key, if the database was just made: `out` is standard error, as standard output is the

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 pub use environment::Environment;
 pub use fault::ConfigFault;
-pub use sections::{Accounting, ClientTimeouts, Database, Limits, Logging, Server};
+pub use sections::{Accounting, Database, Limits, Logging, Server};
 
 use crate::catalogue::{
     Catalogue, CatalogueFault, DEFAULT_GROUP, Groups, Multiplier, PriceRow, SHIPPED, decimal_text,

@@ -11,10 +11,12 @@ use super::secrets::{Literal, secret};
 use super::sections::channel_timeouts;
 use crate::catalogue::Groups;
 use crate::catalogue::Provider;
+use crate::channels::client::tls_config;
 use crate::channels::{BaseUrl, Channel, Roster, Timeouts};
 use crate::ids::ChannelName;
 use crate::secret::Secret;
 use crate::tokens::{ListFault, ModelList};
+use crate::wire::openai::CAP_FIELDS;
 
 const OPENAI: &str = "https://api.openai.com/v1";
 const OPENAI_HOST: &str = "api.openai.com";
@@ -287,11 +289,10 @@ fn proxy(text: &str) -> Result<BaseUrl, String> {
 
 fn ca_file(path: &str) -> Result<Vec<u8>, String> {
     let pem = fs::read(path).map_err(|fault| format!("{path} cannot be read: {fault}"))?;
-    let mark = b"-----BEGIN CERTIFICATE-----";
-    if pem.windows(mark.len()).any(|window| window == mark) {
-        return Ok(pem);
-    }
-    Err(format!("{path} holds no certificate in PEM form"))
+    // What the client could not use later stops the start now.
+    tls_config(Some(&pem))
+        .map_err(|reason| format!("{path} holds no usable certificate in PEM form: {reason}"))?;
+    Ok(pem)
 }
 
 /// The field for an output cap where the client named none: OpenAI's own API takes the newer name.
@@ -301,7 +302,7 @@ fn default_cap_field(base_url: &BaseUrl) -> &'static str {
 
 fn output_cap_field(section: &mut Section<'_>, base_url: &BaseUrl) -> String {
     let field = section.parsed("output_cap_field", |text| match text {
-        "max_tokens" | "max_completion_tokens" => Ok(text.to_owned()),
+        text if CAP_FIELDS.contains(&text) => Ok(text.to_owned()),
         _ => Err("must be \"max_tokens\" or \"max_completion_tokens\""),
     });
     field.unwrap_or_else(|| default_cap_field(base_url).to_owned())

@@ -5,138 +5,10 @@ use std::collections::HashMap;
 
 use crate::clock::Timestamp;
 use crate::ids::{TokenId, UserId};
+use crate::ledger::budget::{Budget, Figures, Limits, Line, Room, Shortfall, TakeBack, TokenFigures, Which};
+use crate::ledger::recent::Recent;
 use crate::ledger::{Day, Hold, Month, Settled, Settlement, Windows};
 use crate::money::Money;
-
-/// A total budget: of a token or of a user.
-#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
-pub struct Budget {
-    /// Whether the total binds nothing.
-    pub unlimited: bool,
-    /// All that was ever granted, less what was taken back.
-    pub granted: Money,
-    /// All that was charged.
-    pub used: Money,
-    /// What open requests may yet cost.
-    pub held: Money,
-}
-
-impl Budget {
-    /// What is left of the grants, at least 0, whether or not it binds.
-    pub fn remaining(&self) -> Money {
-        self.granted.less(self.used)
-    }
-}
-
-/// A token's limits per calendar window; zero is no limit.
-#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
-pub struct Limits {
-    /// At most this per day.
-    pub daily: Money,
-    /// At most this per month.
-    pub monthly: Money,
-}
-
-/// One of the budgets that can bind a request, in the order in which they are asked.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Which {
-    /// The token's total.
-    Token,
-    /// Its user's total.
-    User,
-    /// The token's calendar day.
-    Day,
-    /// The token's calendar month.
-    Month,
-}
-
-/// A budget that binds, as it stands.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub struct Line {
-    /// Which one.
-    pub which: Which,
-    /// How much it allows in all.
-    pub limit: Money,
-    /// What was charged to it.
-    pub used: Money,
-    /// What is held in it.
-    pub held: Money,
-}
-
-impl Line {
-    /// What may still be held; never below 0.
-    pub fn free(&self) -> Money {
-        self.limit.less(self.used).less(self.held)
-    }
-}
-
-/// The budget in which a hold does not fit, and by what.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub struct Shortfall {
-    /// The budget.
-    pub line: Line,
-    /// What was to be held.
-    pub need: Money,
-}
-
-/// What binds a request at this moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Room {
-    /// The budgets that bind, in the order of [`Which`].
-    pub lines: Vec<Line>,
-}
-
-impl Room {
-    /// The least that is free in any budget; `None` where none binds.
-    pub fn free(&self) -> Option<Money> {
-        self.lines.iter().map(Line::free).min()
-    }
-
-    /// The first budget with less than `need` free.
-    pub fn shortfall(&self, need: Money) -> Option<Shortfall> {
-        let line = self.lines.iter().find(|line| line.free() < need)?;
-        Some(Shortfall { line: *line, need })
-    }
-}
-
-/// What is used and held in one window of one token.
-#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
-struct Sums {
-    key: i64,
-    used: Money,
-    held: Money,
-}
-
-/// The windows of one kind that a token has touched lately, oldest first.
-#[derive(Clone, Debug, Default)]
-struct Recent(Vec<Sums>);
-
-impl Recent {
-    fn get(&self, key: i64) -> Sums {
-        let found = self.0.iter().rev().find(|sums| sums.key == key);
-        found.copied().unwrap_or(Sums { key, ..Sums::default() })
-    }
-
-    fn entry(&mut self, key: i64) -> &mut Sums {
-        let at = match self.0.binary_search_by_key(&key, |sums| sums.key) {
-            Ok(at) => at,
-            Err(at) => {
-                self.0.insert(at, Sums { key, ..Sums::default() });
-                at
-            }
-        };
-        &mut self.0[at]
-    }
-
-    /// Forgets the oldest windows in which nothing is held, down to `keep`; the key of the newest forgotten one.
-    fn prune(&mut self, keep: usize) -> Option<i64> {
-        let mut forgotten = None;
-        while self.0.len() > keep && self.0.first().is_some_and(|sums| sums.held == Money::ZERO) {
-            forgotten = Some(self.0.remove(0).key);
-        }
-        forgotten
-    }
-}
 
 #[derive(Clone, Debug)]
 struct TokenAccount {
@@ -145,35 +17,6 @@ struct TokenAccount {
     limits: Limits,
     days: Recent,
     months: Recent,
-}
-
-/// A token's figures at one moment.
-#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
-pub struct TokenFigures {
-    /// Its total.
-    pub total: Budget,
-    /// Charged in the day asked for.
-    pub day: Figures,
-    /// Charged in the month asked for.
-    pub month: Figures,
-}
-
-/// One window's figures.
-#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
-pub struct Figures {
-    /// The limit; zero is none.
-    pub limit: Money,
-    /// Charged.
-    pub used: Money,
-    /// Held.
-    pub held: Money,
-}
-
-/// A refused taking-back: what is left and not held.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub struct TakeBack {
-    /// The most that can be taken.
-    pub left: Money,
 }
 
 /// How many days and months of each token are remembered. A clock that steps back further than that is not believed.
@@ -202,11 +45,13 @@ impl Book {
     }
 
     /// Adds a user, or sets whether its total binds; never touches the sums.
+    #[expect(clippy::fn_params_excessive_bools, reason = "a flag of the record, not a mode of this function")]
     pub fn put_user(&mut self, user: UserId, unlimited: bool) {
         self.users.entry(user).or_default().unlimited = unlimited;
     }
 
     /// Adds a token, or takes over what an administrator changed; never touches the sums.
+    #[expect(clippy::fn_params_excessive_bools, reason = "a flag of the record, not a mode of this function")]
     pub fn put_token(&mut self, token: TokenId, user: UserId, unlimited: bool, limits: Limits) {
         let account = self.tokens.entry(token).or_insert_with(|| TokenAccount {
             user,
@@ -403,6 +248,7 @@ impl Book {
     }
 
     /// What is held in all, over all users (I9).
+    #[cfg(test)]
     pub fn held(&self) -> Money {
         self.users.values().fold(Money::ZERO, |total, budget| sum(total, budget.held))
     }

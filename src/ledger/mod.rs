@@ -4,15 +4,20 @@
 #![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic, clippy::as_conversions)]
 
 mod book;
+mod budget;
 mod entry;
 mod journal;
+mod recent;
 mod reservation;
 mod windows;
 
 #[cfg(test)]
-mod histories;
+mod tests;
 
-pub use book::{Book, Budget, Figures, Limits, Line, Room, Shortfall, TakeBack, TokenFigures, Which};
+pub use book::Book;
+#[cfg(test)]
+pub use budget::Line;
+pub use budget::{Budget, Figures, Limits, Room, Shortfall, TakeBack, TokenFigures, Which};
 pub use entry::{Hold, Outcome, Settled, Settlement, UsageSource};
 pub use journal::{Ack, AckSender, Journal, StoreFault, ack};
 pub use reservation::{Books, Charged, PendingReservation, Reservation};

@@ -38,6 +38,7 @@ impl Books {
     }
 
     /// Says whether holds can be made durable; the journal's writer alone knows.
+    #[expect(clippy::fn_params_excessive_bools, reason = "the value to set")]
     pub fn set_recording(&self, recording: bool) -> bool {
         self.recording.swap(recording, Ordering::AcqRel)
     }
@@ -69,8 +70,17 @@ pub struct Charged {
     pub amount: Money,
     /// What the provider billed beyond that.
     pub overrun: Money,
-    /// When it is durable.
-    pub ack: Ack,
+    ack: Ack,
+}
+
+impl Charged {
+    /// Waits until it is on disk, or it is known that it will not be.
+    ///
+    /// # Errors
+    /// Why it will not.
+    pub async fn durable(self) -> Result<(), StoreFault> {
+        self.ack.durable().await
+    }
 }
 
 /// The part that ends a hold when everything else forgets it.

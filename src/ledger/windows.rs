@@ -134,12 +134,6 @@ impl Month {
         Day::of_date(first.unwrap_or(NaiveDate::MAX)).month()
     }
 
-    /// The month before.
-    #[must_use]
-    pub fn previous(self) -> Self {
-        self.first_day().earlier(1).month()
-    }
-
     /// Its first day.
     pub fn first_day(self) -> Day {
         Day(self.0.saturating_mul(100).saturating_add(1))

@@ -85,11 +85,11 @@ impl Limiter {
     }
 
     /// The limits of `token`, locked, so that a request can take all of them and its money together, or none.
-    pub fn lock<'a>(&self, token: TokenId, rates: Rates, at: Moment, found: &'a mut Found) -> Turn<'a> {
+    pub fn lock<'a>(&self, token: TokenId, rates: Rates, at: Moment, seat: &'a mut Seat) -> Turn<'a> {
         if rates == Rates::default() {
             return Turn { rates, at, state: None, shared: None };
         }
-        let shared = found.0.insert(self.find(token));
+        let shared = seat.0.insert(self.find(token));
         Turn { rates, at, shared: Some(Arc::clone(shared)), state: Some(locked(shared)) }
     }
 
@@ -119,7 +119,7 @@ fn locked(state: &Mutex<State>) -> MutexGuard<'_, State> {
 
 /// Keeps a token's state alive while its [`Turn`] lasts.
 #[derive(Debug, Default)]
-pub struct Found(Option<Arc<Mutex<State>>>);
+pub struct Seat(Option<Arc<Mutex<State>>>);
 
 /// One request's turn at a token's limits: nothing else passes them meanwhile.
 pub struct Turn<'a> {
@@ -223,8 +223,8 @@ mod tests {
     use crate::clock::{Clock, Timestamp};
 
     fn admit(limiter: &Limiter, rates: Rates, at: Moment, count: i64) -> Result<Slot, RateFault> {
-        let mut found = Found::default();
-        let mut turn = limiter.lock(TokenId(1), rates, at, &mut found);
+        let mut seat = Seat::default();
+        let mut turn = limiter.lock(TokenId(1), rates, at, &mut seat);
         turn.check_request()?;
         turn.check_tokens(count)?;
         Ok(turn.take(count, limiter.enter().unwrap()))

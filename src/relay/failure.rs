@@ -243,7 +243,7 @@ pub fn refused(refusal: &Refusal, token: TokenId, model: &str) -> Failure {
         ),
         Refusal::Rate(fault) => rate(*fault),
         Refusal::Budget(refusal) => budget(refusal, token),
-        Refusal::Overloaded => Failure::overloaded(),
+        Refusal::Overloaded | Refusal::CallerChanged => Failure::overloaded(),
         Refusal::StoreUnavailable => Failure::storage_unavailable(),
     }
 }
@@ -313,7 +313,7 @@ fn budget(refusal: &BudgetRefusal, token: TokenId) -> Failure {
 
 fn window(name: &str, code: &'static str, figures: &str, refusal: &BudgetRefusal, token: TokenId) -> Failure {
     let resets_at = refusal.resets_at.unwrap_or(refusal.at);
-    let wait = (resets_at.millis() - refusal.at.millis()).max(0) / 1000 + 1;
+    let wait = (resets_at.millis() - refusal.at.millis() + 999).div_euclid(1000).max(1);
     let advice = if refusal.never_fits() {
         "Waiting will not help: the request alone is larger than the limit.".to_owned()
     } else {

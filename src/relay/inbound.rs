@@ -10,6 +10,7 @@ use crate::relay::Relay;
 use crate::relay::buffers::Buffered;
 use crate::relay::failure::Failure;
 use crate::tokens::{Caller, Credentials, Scope, identify};
+use crate::wire::percent;
 
 /// A body that was read whole, counted as buffered while this lives.
 pub struct Body {
@@ -59,8 +60,8 @@ pub fn check_head(request: &HttpRequest) -> Result<(), Failure> {
     if !is_json || types.next().is_some() {
         return Err(Failure::unsupported_media_type());
     }
-    let names_model =
-        |pair: &str| decode(pair.split('=').next().unwrap_or_default()).eq_ignore_ascii_case("model");
+    let name = |pair: &str| percent::decode(pair.split('=').next().unwrap_or_default());
+    let names_model = |pair: &str| name(pair).is_some_and(|name| name.eq_ignore_ascii_case("model"));
     if request.query_string().split('&').any(names_model) {
         let message = "The model is named in the body alone, not in the query string.";
         return Err(Failure::invalid_parameter("model", message));
@@ -71,19 +72,6 @@ pub fn check_head(request: &HttpRequest) -> Result<(), Failure> {
 fn is_json(content_type: &[u8]) -> bool {
     let media = content_type.split(|byte| *byte == b';').next().unwrap_or_default();
     media.trim_ascii().eq_ignore_ascii_case(b"application/json")
-}
-
-/// A name of a query, percent-decoded as far as it is ASCII.
-fn decode(name: &str) -> String {
-    let mut decoded = String::new();
-    let mut rest = name;
-    while let Some(at) = rest.find('%') {
-        decoded.push_str(&rest[..at]);
-        let byte = rest.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        decoded.push(byte.map_or('%', char::from));
-        rest = rest.get(at + if byte.is_some() { 3 } else { 1 }..).unwrap_or_default();
-    }
-    decoded + rest
 }
 
 /// Reads the body whole, within its bounds.

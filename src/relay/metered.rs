@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::admission::Admission;
-use crate::ledger::{Ack, Charged, StoreFault};
+use crate::ledger::{Charged, StoreFault};
 use crate::money::Money;
 use crate::relay::verdict::{Case, Ending, settlement};
 use crate::telemetry::RequestLine;
@@ -80,6 +80,6 @@ impl Drop for Metered {
 ///
 /// # Errors
 /// When it is not known to be.
-pub async fn recorded(ack: Ack) -> Result<(), StoreFault> {
-    tokio::time::timeout(PATIENCE, ack.durable()).await.unwrap_or(Err(StoreFault::TimedOut))
+pub async fn recorded(charged: Charged) -> Result<(), StoreFault> {
+    tokio::time::timeout(PATIENCE, charged.durable()).await.unwrap_or(Err(StoreFault::TimedOut))
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::directory::Directory;
 use crate::relay::failure::Failure;
 use crate::tokens::Caller;
+use crate::wire::percent;
 
 /// Whose shape an answer has.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -74,6 +75,8 @@ pub fn one(
     request: &HttpRequest,
     model: &str,
 ) -> Result<Vec<u8>, Failure> {
+    let decoded = percent::decode(model).ok_or_else(|| Failure::model_not_found(model))?;
+    let model = decoded.as_str();
     let permitted = caller.token().permits_model(model);
     let owner = directory.owner(caller.token(), model).filter(|_| permitted);
     let owner = owner.ok_or_else(|| Failure::model_not_found(model))?;

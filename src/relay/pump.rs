@@ -46,7 +46,7 @@ pub struct Exchange {
     /// The request's id.
     pub id: RequestId,
     /// The body's share of what may be buffered.
-    pub buffered: Buffered,
+    pub _buffered: Buffered,
 }
 
 /// Runs an exchange to its end. When the gateway stops and does not wait any longer, it is dropped where it stands, and
@@ -57,6 +57,12 @@ pub async fn run(exchange: Exchange, pending: PendingAdmission, mut client: Clie
         () = exchange.perform(pending, &mut client, line) => {}
         () = run.cut() => {}
     }
+}
+
+/// The two ends of an exchange: the money and the meter on the provider's side, and the client.
+struct Ends<'a> {
+    metered: Metered,
+    client: &'a mut Client,
 }
 
 /// The way to a provider, ready to carry one request.
@@ -84,12 +90,12 @@ impl Exchange {
         } else {
             UsageEvent::Gateway
         });
-        let mut metered = Metered::new(admission, line, meter);
+        let mut ends = Ends { metered: Metered::new(admission, line, meter), client };
         let way = match way {
             Ok(way) => way,
-            Err(fault) => return self.fail(Ending::Refused, &fault, &mut metered, client).await,
+            Err(fault) => return self.fail(Ending::Refused, &fault, &mut ends).await,
         };
-        if client.has_left() {
+        if ends.client.has_left() {
             return;
         }
         let edits = Outgoing {
@@ -104,23 +110,23 @@ impl Exchange {
             headers: self.headers.clone(),
             body: outgoing(&self.ask, &edits),
         };
-        metered.dispatch();
+        ends.metered.dispatch();
         let patience = if self.ask.stream {
             Patience::stream(&channel.timeouts, began)
         } else {
             Patience::plain(&channel.timeouts, began)
         };
         let sending = self.send(way, request, patience);
-        let reply = match self.unless_abandoned(sending, client).await {
+        let reply = match self.unless_abandoned(sending, ends.client).await {
             Some(Ok(reply)) => reply,
             Some(Err(fault)) => {
                 let ending = if fault.was_sent() { Ending::Unanswered } else { Ending::Refused };
-                return self.fail(ending, &fault, &mut metered, client).await;
+                return self.fail(ending, &fault, &mut ends).await;
             }
             None => return,
         };
         let lowered = cap.is_lowered.then_some(cap.tokens);
-        self.relay_reply(&channel, reply, lowered, &mut metered, client).await;
+        self.relay_reply(&channel, reply, lowered, &mut ends).await;
     }
 
     async fn send(
@@ -159,25 +165,24 @@ impl Exchange {
         channel: &Channel,
         reply: ProviderReply,
         lowered: Option<i64>,
-        metered: &mut Metered,
-        client: &mut Client,
+        ends: &mut Ends<'_>,
     ) {
         let mut headers = of_provider(&reply);
         if let Some(cap) = lowered {
             headers.push(("x-tollgate-output-cap", cap.to_string()));
         }
         if !reply.status.is_success() {
-            return self.relay_refusal(channel, reply, headers, metered, client).await;
+            return self.relay_refusal(channel, reply, headers, ends).await;
         }
         if let Some(encoding) = encoding_of(&reply) {
             log::warn!("channel {:?} answered with content-encoding {encoding:?}", channel.name.as_str());
             let failure = Failure::upstream("The model's provider answered with a compressed body.");
-            return self.settle_failed(Ending::Broken, failure, metered, client).await;
+            return self.settle_failed(Ending::Broken, failure, ends).await;
         }
         if is_event_stream(&reply) {
-            self.relay_stream(reply.body, headers, metered, client).await;
+            self.relay_stream(reply.body, headers, ends).await;
         } else {
-            self.relay_plain(reply, headers, metered, client).await;
+            self.relay_plain(reply, headers, ends).await;
         }
     }
 
@@ -189,29 +194,23 @@ impl Exchange {
     }
 
     /// A fault of the channel ends the exchange.
-    async fn fail(&self, ending: Ending, fault: &Fault, metered: &mut Metered, client: &mut Client) {
+    async fn fail(&self, ending: Ending, fault: &Fault, ends: &mut Ends<'_>) {
         log::warn!("request {}: {fault}", self.id);
-        self.settle_failed(ending, Failure::of_fault(fault), metered, client).await;
+        self.settle_failed(ending, Failure::of_fault(fault), ends).await;
     }
 
     /// Settles an exchange that went wrong, and tells the client once the books are closed.
-    async fn settle_failed(
-        &self,
-        ending: Ending,
-        failure: Failure,
-        metered: &mut Metered,
-        client: &mut Client,
-    ) {
-        let status = if client.is_waiting() { failure.status } else { 200 };
-        if let Some(charged) = metered.settle(ending, status, Some(failure.code)) {
+    async fn settle_failed(&self, ending: Ending, failure: Failure, ends: &mut Ends<'_>) {
+        let status = if ends.client.is_waiting() { failure.status } else { 200 };
+        if let Some(charged) = ends.metered.settle(ending, status, Some(failure.code)) {
             self.close(charged).await;
         }
-        client.fail(failure).await;
+        ends.client.fail(failure).await;
     }
 
     /// Waits until a settlement is on disk; whether it is known to be.
     async fn close(&self, charged: Charged) -> bool {
-        let recorded = recorded(charged.ack).await;
+        let recorded = recorded(charged).await;
         if let Err(fault) = &recorded {
             log::error!("request {}: its settlement is not recorded yet: {fault}", self.id);
         }

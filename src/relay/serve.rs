@@ -6,8 +6,7 @@ use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 use tokio::sync::oneshot;
 
-use crate::admission::Request;
-use crate::clock::Timestamp;
+use crate::admission::{PendingAdmission, Refusal, Request};
 use crate::ids::RequestId;
 use crate::relay::client::{Client, Head};
 use crate::relay::failure::{Failure, refused};
@@ -18,10 +17,12 @@ use crate::telemetry::RequestLine;
 use crate::tokens::Caller;
 use crate::wire::{Ask, AskLimits, Endpoint, Lookup, find};
 
+/// How often a caller may be changed while it is let through.
+const CHANGES: usize = 8;
+
 /// A request that has come in.
 struct Visit {
     id: RequestId,
-    at: Timestamp,
     line: RequestLine,
 }
 
@@ -30,7 +31,7 @@ pub async fn serve(relay: web::Data<Relay>, request: HttpRequest, payload: web::
     let at = relay.clock.now();
     let id = RequestId::mint(at);
     let line = RequestLine::begin(id, request.method().as_str(), request.path());
-    let mut visit = Visit { id, at, line };
+    let mut visit = Visit { id, line };
     let (endpoint, model) = match route(&request) {
         Ok(route) => route,
         Err(failure) => return refuse(visit, &request, &failure),
@@ -102,21 +103,40 @@ async fn chat(
         Err(fault) => return told(visit, &fault.into()),
     };
     visit.line.model = Some(ask.model.clone());
-    let asked = Request { caller: &caller, ask: &ask, id, at: visit.at };
-    let pending = match relay.gate.admit(asked, &*relay.directory).await {
-        Ok(pending) => pending,
-        Err(refusal) => return told(visit, &refused(&refusal, caller.token().id, &ask.model)),
+    let (caller, pending) = match admit(&relay, &request, caller, &ask, id).await {
+        Ok(admitted) => admitted,
+        Err(failure) => return told(visit, &failure),
     };
     let (sender, head) = oneshot::channel();
     let client = Client::new(sender, relay.settings.write_timeout);
     let headers = headers::for_provider(&request, id);
-    let exchange = Exchange { relay, ask, headers, token: Arc::clone(caller.token()), id, buffered };
+    let exchange =
+        Exchange { relay, ask, headers, token: Arc::clone(caller.token()), id, _buffered: buffered };
     actix_web::rt::spawn(run(exchange, pending, client, visit.line));
     match head.await {
         Ok(head) => respond(head, id),
         // The pump was cut at a stop, before it had anything to say.
         Err(_) => Failure::overloaded().response(id),
     }
+}
+
+/// Asks the gate. A caller that was changed while its request was read is identified anew, and asks again.
+async fn admit(
+    relay: &Relay,
+    request: &HttpRequest,
+    mut caller: Caller,
+    ask: &Arc<Ask>,
+    id: RequestId,
+) -> Result<(Caller, PendingAdmission), Failure> {
+    for _ in 0..CHANGES {
+        let asked = Request { caller: &caller, ask, id, at: relay.clock.now() };
+        match relay.gate.admit(asked, &*relay.directory).await {
+            Ok(pending) => return Ok((caller, pending)),
+            Err(Refusal::CallerChanged) => caller = inbound::caller(relay, request, relay.clock.now())?,
+            Err(refusal) => return Err(refused(&refusal, caller.token().id, &ask.model)),
+        }
+    }
+    Err(Failure::overloaded())
 }
 
 /// Refuses a request whose body was read.

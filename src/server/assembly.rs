@@ -1,6 +1,5 @@
 //! Puts the rooms together: for the server, and for a command on a stopped one.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -62,11 +61,20 @@ impl fmt::Display for StartFault {
     }
 }
 
+/// What the rooms are put together for.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A server: the admin token of the environment is made to follow it.
+    Serve,
+    /// A command on a stopped server, whose shell may not have the server's environment.
+    Command,
+}
+
 /// Opens the store as `config` says, and makes what a first start makes.
 ///
 /// # Errors
 /// When the store does not open or cannot be written.
-pub async fn assemble(config: &Config) -> Result<Core, StartFault> {
+pub async fn assemble(config: &Config, purpose: Purpose) -> Result<Core, StartFault> {
     let (clock, zone) = (Clock::System, Zone(config.accounting.timezone));
     let directory = Arc::new(Directory::new(Supply {
         catalogue: Arc::clone(&config.catalogue),
@@ -83,13 +91,12 @@ pub async fn assemble(config: &Config) -> Result<Core, StartFault> {
     let store = Arc::new(Store::open(&settings, &directory, &clock, zone).map_err(StartFault::Open)?);
     let mut mint =
         KeyMint::try_new().map_err(|error| StartFault::Failed(format!("no randomness: {error}")))?;
-    let first_key = administrators(&store, config.admin_key.clone(), mint.mint()).await?;
+    let first_key = administrators(&store, config.admin_key.clone(), mint.mint(), purpose).await?;
     let desk = Arc::new(Desk::new(DeskParts {
         store: Arc::clone(&store),
         directory: Arc::clone(&directory),
         clock: clock.clone(),
         zone,
-        groups: config.groups.names().map(str::to_owned).collect::<BTreeSet<_>>(),
         mint,
         management_rpm: i64::from(config.limits.management_rpm),
     }));
@@ -97,11 +104,17 @@ pub async fn assemble(config: &Config) -> Result<Core, StartFault> {
 }
 
 /// Sees to the administrators: the one of the environment, or at the first start one whose key is `fresh`; that key, if so.
-async fn administrators(store: &Store, given: Option<Key>, fresh: Key) -> Result<Option<Key>, StartFault> {
+async fn administrators(
+    store: &Store,
+    given: Option<Key>,
+    fresh: Key,
+    purpose: Purpose,
+) -> Result<Option<Key>, StartFault> {
     let made = store
         .write(move |txn| {
             let is_first = admins::is_first_start(txn.sql())?;
-            if admins::environment_key(txn, given.as_ref())? == Environment::Disabled {
+            let follows = purpose == Purpose::Serve || given.is_some();
+            if follows && admins::environment_key(txn, given.as_ref())? == Environment::Disabled {
                 log::warn!("TOLLGATE_ADMIN_KEY is not set any more: the token `environment` is disabled");
             }
             if !is_first || given.is_some() {

@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::telemetry::start_logging;
 
-pub use assembly::{Core, StartFault, assemble};
+pub use assembly::{Core, Purpose, StartFault, assemble};
 use connections::Connections;
 use dispatch::{Front, dispatch};
 
@@ -46,7 +46,7 @@ pub fn run(config: Config) -> ExitCode {
 
 async fn serve(config: Config) -> Result<(), StartFault> {
     let config = Arc::new(config);
-    let core = assemble(&config).await?;
+    let core = assemble(&config, Purpose::Serve).await?;
     let front = Arc::new(Front::new(&config, &core));
     let (server, url) = listen(&config, &front)?;
     let control = control::listen(&config, &front)?;

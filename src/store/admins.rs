@@ -44,16 +44,6 @@ pub fn first_start(txn: &mut Txn<'_>, key: &Key) -> rusqlite::Result<TokenId> {
     make(txn, "admin", "first_start", key)
 }
 
-/// Another admin token, for an operator who has lost the keys. It belongs to user 1 and re-enables nothing: when that user
-/// was disabled, the token works once the user does.
-///
-/// # Errors
-/// Of the store.
-pub fn admin_key(txn: &mut Txn<'_>, key: &Key) -> rusqlite::Result<TokenId> {
-    first_user(txn)?;
-    make(txn, "admin", "command", key)
-}
-
 fn make(txn: &mut Txn<'_>, name: &str, origin: &'static str, key: &Key) -> rusqlite::Result<TokenId> {
     let settings = TokenSettings { unlimited: true, scopes: Scopes::Both, ..TokenSettings::named(name) };
     let new = NewToken { user: FIRST, origin, settings, grant: Money::ZERO, key: key.hash() };

@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, ErrorCode};
-use tokio::sync::oneshot;
 
 use crate::clock::{Clock, Timestamp};
 use crate::directory::Directory;
 use crate::ledger::{Ack, AckSender, Books, Hold, Journal, Settled, StoreFault, Zone, ack};
 use crate::store::chain::Head;
+use crate::store::change::{Change, Kept};
+use crate::store::effect::Effect;
 use crate::store::queue::{Queue, Taken};
 use crate::store::retention::Housekeeping;
-use crate::store::txn::{Effect, Txn};
-use crate::store::{Denied, WriteFault};
+use crate::store::txn::Txn;
 
 /// Operations in one transaction.
 const BATCH: usize = 1_000;
@@ -38,76 +38,6 @@ pub enum Op {
     Settle(Box<Settled>, AckSender),
     /// What an administrator changes.
     Change(Box<dyn Change>),
-}
-
-/// A change of the management API, run on the writer's thread.
-pub trait Change: Send {
-    /// Runs it; whether it is to be kept. An error is a statement's.
-    ///
-    /// # Errors
-    /// Of the store.
-    fn run(&mut self, txn: &mut Txn<'_>) -> rusqlite::Result<Kept>;
-    /// Tells whoever waits.
-    fn finish(self: Box<Self>, fate: Result<(), StoreFault>);
-}
-
-/// Whether a change is kept or refused by its own rules.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub enum Kept {
-    /// It is kept.
-    Yes,
-    /// It is undone.
-    No,
-}
-
-/// A change made of a function, with the value it gives back.
-pub struct ChangeOf<F, T, E> {
-    change: Option<F>,
-    result: Option<Result<T, E>>,
-    reply: oneshot::Sender<Result<T, WriteFault<E>>>,
-}
-
-impl<F, T, E> ChangeOf<F, T, E> {
-    /// A change, and where its result arrives.
-    pub fn new(change: F) -> (Self, oneshot::Receiver<Result<T, WriteFault<E>>>) {
-        let (reply, result) = oneshot::channel();
-        (Self { change: Some(change), result: None, reply }, result)
-    }
-}
-
-impl<F, T, E> Change for ChangeOf<F, T, E>
-where
-    F: FnOnce(&mut Txn<'_>) -> Result<T, Denied<E>> + Send,
-    T: Send,
-    E: Send,
-{
-    fn run(&mut self, txn: &mut Txn<'_>) -> rusqlite::Result<Kept> {
-        let Some(change) = self.change.take() else { return Ok(Kept::No) };
-        match change(txn) {
-            Ok(value) => {
-                // Its counters too, so that sums which the schema refuses are refused with it alone.
-                txn.flush()?;
-                self.result = Some(Ok(value));
-                Ok(Kept::Yes)
-            }
-            Err(Denied::Refused(refusal)) => {
-                self.result = Some(Err(refusal));
-                Ok(Kept::No)
-            }
-            Err(Denied::Sql(error)) => Err(error),
-        }
-    }
-
-    fn finish(self: Box<Self>, fate: Result<(), StoreFault>) {
-        let result = match (fate, self.result) {
-            (Ok(()), Some(Ok(value))) => Ok(value),
-            (Ok(()), Some(Err(refusal))) => Err(WriteFault::Refused(refusal)),
-            (Ok(()), None) => Err(WriteFault::Store(StoreFault::Refused)),
-            (Err(fault), _) => Err(WriteFault::Store(fault)),
-        };
-        // Whoever asked may be gone: the change stands all the same.
-        drop(self.reply.send(result));
-    }
 }
 
 /// The sending half, as the books know it.
@@ -364,10 +294,10 @@ fn perform(txn: &mut Txn<'_>, op: &mut Op) -> rusqlite::Result<Done> {
             let mark = txn.mark()?;
             match change.run(txn) {
                 Ok(Kept::Yes) => txn.keep(mark).map(|()| Done::Change),
-                Ok(Kept::No) => txn.undo(mark).map(|()| Done::Change),
+                Ok(Kept::No) => txn.undo(&mark).map(|()| Done::Change),
                 Err(error) if is_constraint(&error) || is_its_own(&error) => {
                     log::error!("the store refused a change: {error}");
-                    txn.undo(mark).map(|()| Done::ChangeFailed)
+                    txn.undo(&mark).map(|()| Done::ChangeFailed)
                 }
                 Err(error) => Err(error),
             }

@@ -4,6 +4,8 @@
 pub mod admins;
 pub mod audit;
 pub mod chain;
+mod change;
+mod effect;
 pub mod entries;
 pub mod idempotency;
 mod journal;
@@ -23,12 +25,13 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
+pub use effect::Effect;
 pub use open::{Durability, OpenFault};
 pub use recover::Recovery;
-pub use txn::{Effect, Txn};
+pub use txn::Txn;
 pub use verify::{Report, verify};
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -37,7 +40,8 @@ use tokio::sync::Semaphore;
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::ledger::{Book, Books, StoreFault, Zone};
-use crate::store::journal::{ChangeOf, Inbox, Op, Writer};
+use crate::store::change::ChangeOf;
+use crate::store::journal::{Inbox, Op, Writer};
 use crate::store::open::{InstanceLock, lock_instance, open_writer, prepare_directory, sql_failed};
 use crate::store::queue::Queue;
 use crate::store::readers::Readers;
@@ -152,18 +156,6 @@ impl Store {
             writer: Mutex::new(Some(thread)),
             _lock: lock,
         })
-    }
-
-    /// Whether another process has the database at `path` open.
-    ///
-    /// # Errors
-    /// When that cannot be found out.
-    pub fn is_in_use(path: &Path) -> Result<bool, OpenFault> {
-        match lock_instance(path) {
-            Ok(_) => Ok(false),
-            Err(OpenFault::Locked(_)) => Ok(true),
-            Err(fault) => Err(fault),
-        }
     }
 
     /// Makes a change durable: runs `change` on the writer's thread inside its transaction, under a savepoint of its own; when

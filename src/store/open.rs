@@ -139,7 +139,7 @@ pub fn open_writer(path: &Path, durability: Durability) -> Result<Connection, Op
         return Err(OpenFault::Failed(format!("SQLite {} is too old", rusqlite::version())));
     }
     let unclean = fs::metadata(with_suffix(path, "-wal")).is_ok_and(|meta| meta.len() > 0);
-    check_header(path, unclean)?;
+    check_header(path, if unclean { LogBeside::Some } else { LogBeside::None })?;
     let sql = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
     // Until it is known to be ours and sound, nothing of it may change: closing must not move a log that was left over.
     let keep_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
@@ -195,8 +195,15 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, OpenFault> {
     Ok(sql)
 }
 
+/// Whether a log with something in it lies beside the database.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum LogBeside {
+    None,
+    Some,
+}
+
 /// Looks at the file before SQLite does, while no lock of ours can be lost by closing it.
-fn check_header(path: &Path, has_wal: bool) -> Result<(), OpenFault> {
+fn check_header(path: &Path, log: LogBeside) -> Result<(), OpenFault> {
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
@@ -224,7 +231,7 @@ fn check_header(path: &Path, has_wal: bool) -> Result<(), OpenFault> {
     };
     let pages = u64::from(u32::from_be_bytes([header[28], header[29], header[30], header[31]]));
     // With a log beside it the file may lag behind its own page count.
-    if !has_wal && pages.saturating_mul(page_size) > meta.len() {
+    if log == LogBeside::None && pages.saturating_mul(page_size) > meta.len() {
         return Err(damaged("is cut short"));
     }
     Ok(())

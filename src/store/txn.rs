@@ -7,73 +7,12 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::clock::Timestamp;
-use crate::directory::{Directory, LiveUser};
 use crate::ids::{RequestId, TokenId, UserId};
-use crate::ledger::{Books, Hold, Limits, Outcome, Settled, UsageSource, Windows, Zone};
+use crate::ledger::{Hold, Outcome, Settled, UsageSource, Windows, Zone};
 use crate::money::Money;
 use crate::store::chain::{Head, LedgerRow};
-use crate::tokens::{ApiToken, KeyHash};
+use crate::store::effect::Effect;
 use crate::usage::Usage;
-
-/// What memory takes over after the commit, and before anyone is told of it.
-#[derive(Clone, Debug)]
-pub enum Effect {
-    /// A token that was made or changed: its settings, whether its total binds, its limits.
-    PutToken {
-        /// The settings.
-        token: Arc<ApiToken>,
-        /// Whether its total is unlimited.
-        unlimited: bool,
-        /// Its daily and monthly limits.
-        limits: Limits,
-    },
-    /// A token that was deleted.
-    ForgetToken(TokenId),
-    /// A key that was made, or given an end.
-    PutKey(KeyHash, TokenId, Option<Timestamp>),
-    /// A key that is no longer one.
-    ForgetKey(KeyHash),
-    /// A user that was made or changed.
-    PutUser {
-        /// Who.
-        id: UserId,
-        /// Its settings.
-        user: LiveUser,
-        /// Whether its total is unlimited.
-        unlimited: bool,
-    },
-    /// A grant to a token. Not for what was taken back: that left memory before (R4).
-    GrantToken(TokenId, Money),
-    /// A grant to a user; as above.
-    GrantUser(UserId, Money),
-    /// A refund: a negative charge on its own windows.
-    Charge(TokenId, UserId, Windows, Money),
-}
-
-impl Effect {
-    /// Takes the effect over.
-    pub fn apply(self, books: &Books, directory: &Directory) {
-        match self {
-            Self::PutToken { token, unlimited, limits } => {
-                books.lock().put_token(token.id, token.user, unlimited, limits);
-                directory.put_token(token);
-            }
-            Self::ForgetToken(id) => {
-                directory.forget_token(id);
-                books.lock().forget_token(id);
-            }
-            Self::PutKey(hash, token, expires_at) => directory.put_key(hash, token, expires_at),
-            Self::ForgetKey(hash) => directory.forget_key(&hash),
-            Self::PutUser { id, user, unlimited } => {
-                books.lock().put_user(id, unlimited);
-                directory.put_user(id, user);
-            }
-            Self::GrantToken(id, amount) => books.lock().grant_token(id, amount),
-            Self::GrantUser(id, amount) => books.lock().grant_user(id, amount),
-            Self::Charge(token, user, windows, charged) => books.lock().charge(token, user, windows, charged),
-        }
-    }
-}
 
 /// What a row of `usage` grows by.
 #[derive(Clone, Debug, Default)]
@@ -130,11 +69,6 @@ impl<'a> Txn<'a> {
         self.now
     }
 
-    /// The end of the chain within this transaction.
-    pub fn head(&self) -> Head {
-        self.head
-    }
-
     /// The day and month of now.
     pub fn windows(&self) -> Windows {
         self.zone.windows(self.now)
@@ -168,7 +102,7 @@ impl<'a> Txn<'a> {
     ///
     /// # Errors
     /// Of the store.
-    pub fn undo(&mut self, mark: Mark) -> rusqlite::Result<()> {
+    pub fn undo(&mut self, mark: &Mark) -> rusqlite::Result<()> {
         self.counters = Counters::default();
         self.head = mark.head;
         self.effects.truncate(mark.effects);

@@ -257,7 +257,7 @@ fn report(counters: &Counters, mut sum: Sum, kept: Option<Head>) -> Report {
         match sum.kept {
             Some(met) if met == kept => {}
             Some(met) => {
-                drift.push(format!("the head kept was {}, the ledger has {}", kept.spell(), met.spell()))
+                drift.push(format!("the head kept was {}, the ledger has {}", kept.spell(), met.spell()));
             }
             None => drift.push(format!("the ledger has no row {} any more, or not yet", kept.seq)),
         }

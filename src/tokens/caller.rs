@@ -158,6 +158,8 @@ pub enum AuthFault {
 pub struct Caller {
     token: Arc<ApiToken>,
     role: Role,
+    /// The key that proved it; `None` for the local administrator.
+    key: Option<KeyHash>,
 }
 
 impl Caller {
@@ -177,7 +179,16 @@ impl Caller {
             max_concurrency: 0,
             scopes: Scopes::Manage,
         };
-        Self { token: Arc::new(token), role: Role::Admin }
+        Self { token: Arc::new(token), role: Role::Admin, key: None }
+    }
+
+    /// Whether nothing has changed since the caller was identified: its key and its user are still good, and its token has
+    /// still the same settings.
+    pub fn is_current(&self, registry: &impl Registry, at: Timestamp) -> bool {
+        let Some(hash) = &self.key else { return true };
+        registry
+            .find(hash)
+            .is_some_and(|found| Arc::ptr_eq(&found.token, &self.token) && found.fault(at).is_none())
     }
 
     /// The token.
@@ -211,17 +222,26 @@ impl Caller {
 /// # Errors
 /// Why it is not.
 pub fn identify(registry: &impl Registry, key: &Key, at: Timestamp) -> Result<Caller, AuthFault> {
-    let found = registry.find(&key.hash()).ok_or(AuthFault::Unknown)?;
-    if found.key_expires_at.is_some_and(|end| end <= at) {
-        return Err(AuthFault::Unknown);
+    let hash = key.hash();
+    let found = registry.find(&hash).ok_or(AuthFault::Unknown)?;
+    match found.fault(at) {
+        Some(fault) => Err(fault),
+        None => Ok(Caller { token: found.token, role: found.role, key: Some(hash) }),
     }
-    if !found.token.enabled || !found.user_enabled {
-        return Err(AuthFault::Disabled);
+}
+
+impl Found {
+    /// Why what was found is no live token at `at`, if it is not.
+    fn fault(&self, at: Timestamp) -> Option<AuthFault> {
+        let over = |end: Option<Timestamp>| end.is_some_and(|end| end <= at);
+        if over(self.key_expires_at) {
+            return Some(AuthFault::Unknown);
+        }
+        if !self.token.enabled || !self.user_enabled {
+            return Some(AuthFault::Disabled);
+        }
+        over(self.token.expires_at).then_some(AuthFault::Expired)
     }
-    if found.token.expires_at.is_some_and(|end| end <= at) {
-        return Err(AuthFault::Expired);
-    }
-    Ok(Caller { token: found.token, role: found.role })
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde_json::value::RawValue;
 
-pub(super) use cursor::{Cursor, Kind, Nest, Text};
+pub(super) use cursor::{Cursor, Kind, Text};
 
 /// The deepest nesting that is read, counting the outermost object as 1.
 pub const MAX_DEPTH: u32 = 128;

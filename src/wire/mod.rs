@@ -11,11 +11,12 @@ pub mod fault;
 mod json;
 mod meter;
 pub mod openai;
+pub mod percent;
 mod sse;
 
-pub use ask::{Ask, AskFault, AskLimits, Cap, CapField, ServiceTier};
-pub use count::{COUNTED_AT_MOST, count};
-pub use endpoints::{Charge, Dialect, Endpoint, Lookup, find};
-pub use json::{JsonFault, lookalike, members};
+pub use ask::{Ask, AskFault, AskLimits, ServiceTier};
+pub use count::count;
+pub use endpoints::{Endpoint, Lookup, find};
+pub use json::{JsonFault, members};
 pub use meter::{Answer, Meter, Reading, Step, UsageEvent};
-pub use sse::{Event, EventTooLarge, Splitter};
+pub use sse::Splitter;

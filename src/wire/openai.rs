@@ -52,7 +52,8 @@ fn lower_caps(ask: &Ask, cap: i64, field: &str, list: &mut Vec<Edit>) {
         return;
     }
     // A null names no cap, but it names the field: the cap takes its place.
-    let edit = match ask.cap.fields.first() {
+    let right = ask.cap.fields.iter().find(|own| own.name == field);
+    let edit = match right.or(ask.cap.fields.first()) {
         Some(null) => (null.span.clone(), cap.to_string()),
         None => first_member(ask, &format!("{}:{cap}", quoted(field))),
     };
@@ -137,7 +138,7 @@ mod tests {
             (&cap, "\"max_tokens\":6,", "\"max_tokens\":6,"),
             (&newer, "\"max_tokens\":9,", "\"max_tokens\":7,"),
             (&cap, "\"max_tokens\":null,", "\"max_tokens\":7,"),
-            (&newer, "\"max_tokens\":null,", "\"max_completion_tokens\":7,\"max_tokens\":null,"),
+            (&newer, "\"max_tokens\":null,", "\"max_tokens\":7,"),
             (
                 &cap,
                 "\"max_tokens\":9,\"max_completion_tokens\":3,",

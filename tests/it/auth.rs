@@ -198,3 +198,23 @@ fn addresses() {
         }
     }
 }
+
+/// A key that was good when its request began is not good enough: what counts is the moment it is let through.
+#[test]
+fn a_key_disabled_during_a_slow_upload_is_refused() {
+    let mock = Mock::answering(1, 1);
+    let gateway = Gateway::start(Settings::with(&mock));
+    let token = gateway.create(json!({"remain_quota": 1_000_000}));
+    let request =
+        Request::post("/v1/chat/completions", &chat("m-ok", &json!({"max_tokens": 5}))).bearer(&token.key);
+    let bytes = request.bytes();
+    let (begun, rest) = bytes.split_at(bytes.len() - 10);
+    let mut connection = gateway.connect();
+    connection.send(begun);
+    // Another whole request shows that the gateway has had time to read the beginning of the first.
+    gateway.chat(&token.key, &chat("m-ok", &json!({"max_tokens": 5}))).expect(200);
+    gateway.patch(&format!("/v1/tokens/{}", token.id), &json!({"status": 2})).expect(200);
+    connection.send(rest);
+    connection.answer().unwrap().finish().refuses(401, "token_disabled");
+    assert_eq!(mock.count(), 1);
+}

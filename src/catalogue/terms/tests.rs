@@ -80,7 +80,7 @@ fn holds_by_hand() {
     assert_eq!(Terms::free().hold(&text, Terms::MAX_CAP), Ok(Money::ZERO));
 }
 
-const UNKNOWN: i64 = crate::catalogue::UNKNOWN_MAX_INPUT;
+const UNKNOWN: i64 = super::super::entry::UNKNOWN_MAX_INPUT;
 
 #[test]
 fn what_is_no_amount_is_a_fault() {

@@ -3,14 +3,12 @@
 use bytes::{Bytes, BytesMut};
 
 use crate::channels::client::{Fault, ProviderReply, ReplyBody};
-use crate::relay::client::Client;
 use crate::relay::failure::Failure;
 use crate::relay::headers::Headers;
-use crate::relay::metered::Metered;
 use crate::relay::verdict::Ending;
 use crate::wire::Answer;
 
-use super::Exchange;
+use super::{Ends, Exchange};
 
 /// Why an answer was not read whole.
 pub(super) enum Unread {
@@ -21,59 +19,46 @@ pub(super) enum Unread {
 
 impl Exchange {
     /// Relays a plain answer: read to its end whether or not the client is still there, for its provider bills it whole.
-    pub(super) async fn relay_plain(
-        &self,
-        mut reply: ProviderReply,
-        headers: Headers,
-        metered: &mut Metered,
-        client: &mut Client,
-    ) {
+    pub(super) async fn relay_plain(&self, mut reply: ProviderReply, headers: Headers, ends: &mut Ends<'_>) {
         let status = reply.status.as_u16();
         let most = self.relay.settings.max_response_bytes;
         match self.read_whole(&mut reply.body, most).await {
             Ok(body) => {
-                metered.meter.on_body(&body);
-                self.answer_plain(status, headers, body, metered, client).await;
+                ends.metered.meter.on_body(&body);
+                self.answer_plain(status, headers, body, ends).await;
             }
             Err(unread) => {
                 let failure = match unread {
-                    Unread::Fault(fault) => return self.fail(Ending::Broken, &fault, metered, client).await,
+                    Unread::Fault(fault) => return self.fail(Ending::Broken, &fault, ends).await,
                     Unread::TooLarge => {
                         Failure::upstream("The model's provider answered with more than may be buffered.")
                     }
                     Unread::NoRoom => Failure::overloaded(),
                 };
-                self.settle_failed(Ending::Broken, failure, metered, client).await;
+                self.settle_failed(Ending::Broken, failure, ends).await;
             }
         }
     }
 
-    async fn answer_plain(
-        &self,
-        status: u16,
-        mut headers: Headers,
-        body: Bytes,
-        metered: &mut Metered,
-        client: &mut Client,
-    ) {
-        let reading = metered.meter.reading();
+    async fn answer_plain(&self, status: u16, mut headers: Headers, body: Bytes, ends: &mut Ends<'_>) {
+        let reading = ends.metered.meter.reading();
         if reading.answer != Answer::Given {
             log::warn!("request {}: the provider answered {status} with {:?}", self.id, reading.answer);
             let failure = Failure::upstream(match reading.answer {
                 Answer::Error => "The model's provider answered with an error.",
                 _ => "The model's provider answered with something that is no answer.",
             });
-            return self.settle_failed(Ending::Complete, failure, metered, client).await;
+            return self.settle_failed(Ending::Complete, failure, ends).await;
         }
-        let ending = if client.has_left() { Ending::ClientGoneComplete } else { Ending::Complete };
-        let Some(charged) = metered.settle(ending, status, None) else { return };
+        let ending = if ends.client.has_left() { Ending::ClientGoneComplete } else { Ending::Complete };
+        let Some(charged) = ends.metered.settle(ending, status, None) else { return };
         headers.push(("x-tollgate-cost-usd", charged.amount.dollars()));
         if !self.close(charged).await {
-            return client.fail(Failure::storage_unavailable()).await;
+            return ends.client.fail(Failure::storage_unavailable()).await;
         }
         headers.extend(self.remaining_header());
         headers.extend(self.rate_headers());
-        client.answer(status, headers, body);
+        ends.client.answer(status, headers, body);
     }
 
     /// Reads a body to its end, within `most` bytes and what may be buffered in all.

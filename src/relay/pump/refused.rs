@@ -4,14 +4,12 @@ use bytes::Bytes;
 
 use crate::channels::Channel;
 use crate::channels::client::ProviderReply;
-use crate::relay::client::Client;
 use crate::relay::failure::Failure;
 use crate::relay::headers::Headers;
-use crate::relay::metered::Metered;
 use crate::relay::verdict::Ending;
 use crate::wire::fault::{ErrorWords, ProviderError, error_body, redact};
 
-use super::Exchange;
+use super::{Ends, Exchange};
 
 /// The most that is read of a provider's error.
 const ERROR_BYTES: usize = 64 * 1024;
@@ -22,8 +20,7 @@ impl Exchange {
         channel: &Channel,
         mut reply: ProviderReply,
         mut headers: Headers,
-        metered: &mut Metered,
-        client: &mut Client,
+        ends: &mut Ends<'_>,
     ) {
         let status = reply.status.as_u16();
         // What cannot be read of an error does not matter: its status says enough.
@@ -35,13 +32,13 @@ impl Exchange {
             let failure = Failure::upstream(format!(
                 "The model's provider could not serve the request (status {status})."
             ));
-            return self.settle_failed(Ending::Refused, failure, metered, client).await;
+            return self.settle_failed(Ending::Refused, failure, ends).await;
         }
-        if let Some(charged) = metered.settle(Ending::Refused, status, Some("provider_refused")) {
+        if let Some(charged) = ends.metered.settle(Ending::Refused, status, Some("provider_refused")) {
             self.close(charged).await;
         }
         headers.extend(self.rate_headers());
-        client.answer(status, headers, told(channel, &body, &error, &message));
+        ends.client.answer(status, headers, told(channel, &body, &error, &message));
     }
 }
 

@@ -6,14 +6,14 @@ use bytes::{Bytes, BytesMut};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::channels::client::{Fault, ReplyBody};
-use crate::relay::client::{Client, Left};
+use crate::relay::client::Left;
 use crate::relay::failure::Failure;
 use crate::relay::headers::Headers;
 use crate::relay::metered::Metered;
 use crate::relay::verdict::Ending;
 use crate::wire::{Splitter, Step};
 
-use super::{Exchange, FAREWELL};
+use super::{Ends, Exchange, FAREWELL};
 
 /// How long the head waits for the first event: a provider that fails at once is then told with a status of its own.
 const HEAD_WAITS: Duration = Duration::from_millis(500);
@@ -41,27 +41,21 @@ enum Stop {
 }
 
 impl Exchange {
-    pub(super) async fn relay_stream(
-        &self,
-        mut body: ReplyBody,
-        mut headers: Headers,
-        metered: &mut Metered,
-        client: &mut Client,
-    ) {
+    pub(super) async fn relay_stream(&self, mut body: ReplyBody, mut headers: Headers, ends: &mut Ends<'_>) {
         headers.extend(self.rate_headers());
         let mut splitter = Splitter::new(self.relay.settings.max_event_bytes);
-        let stop = self.forward(&mut body, &mut splitter, &headers, (metered, client)).await;
+        let stop = self.forward(&mut body, &mut splitter, &headers, ends).await;
         let failure = match stop {
             Stop::Terminator(last) => {
-                client.open(&headers);
-                self.terminate(last, metered, client).await;
+                ends.client.open(&headers);
+                self.terminate(last, ends).await;
                 return reach_end(&mut body).await;
             }
-            Stop::ClientLeft => return self.say_farewell(&mut body, &mut splitter, metered).await,
-            Stop::Broken(fault) => return self.fail(Ending::Broken, &fault, metered, client).await,
+            Stop::ClientLeft => return self.say_farewell(&mut body, &mut splitter, &mut ends.metered).await,
+            Stop::Broken(fault) => return self.fail(Ending::Broken, &fault, ends).await,
             Stop::Fault => {
                 let failure = Failure::upstream("The model's provider broke off with an error.");
-                return self.settle_failed(Ending::Faulted, failure, metered, client).await;
+                return self.settle_failed(Ending::Faulted, failure, ends).await;
             }
             Stop::TooLarge => {
                 let most = self.relay.settings.max_event_bytes;
@@ -72,7 +66,7 @@ impl Exchange {
             }
         };
         log::warn!("request {}: {}", self.id, failure.message);
-        self.settle_failed(Ending::Broken, failure, metered, client).await;
+        self.settle_failed(Ending::Broken, failure, ends).await;
     }
 
     /// Forwards events until something stops it.
@@ -81,29 +75,29 @@ impl Exchange {
         body: &mut ReplyBody,
         splitter: &mut Splitter,
         headers: &Headers,
-        (metered, client): (&mut Metered, &mut Client),
+        ends: &mut Ends<'_>,
     ) -> Stop {
         let open_at = Instant::now() + HEAD_WAITS;
         loop {
             let piece = tokio::select! {
                 biased;
-                () = client.gone(), if self.may_abort() => return Stop::ClientLeft,
+                () = ends.client.gone(), if self.may_abort() => return Stop::ClientLeft,
                 piece = body.next() => piece,
-                () = sleep_until(open_at), if client.is_waiting() => {
-                    client.open(headers);
+                () = sleep_until(open_at), if ends.client.is_waiting() => {
+                    ends.client.open(headers);
                     continue;
                 }
             };
             let (out, stop) = match piece {
-                Some(Ok(piece)) => take(splitter, piece, metered),
+                Some(Ok(piece)) => take(splitter, piece, &mut ends.metered),
                 Some(Err(fault)) => return Stop::Broken(fault),
                 None => {
                     (splitter.finish().map(|event| event.raw).unwrap_or_default(), Some(Stop::NoTerminator))
                 }
             };
             if !out.is_empty() {
-                client.open(headers);
-                if client.deliver(out).await == Err(Left) && self.may_abort() {
+                ends.client.open(headers);
+                if ends.client.deliver(out).await == Err(Left) && self.may_abort() {
                     return Stop::ClientLeft;
                 }
             }
@@ -114,14 +108,14 @@ impl Exchange {
     }
 
     /// The books are closed first; then the client sees the end.
-    async fn terminate(&self, last: Bytes, metered: &mut Metered, client: &mut Client) {
-        let ending = if client.has_left() { Ending::ClientGoneComplete } else { Ending::Complete };
-        let Some(charged) = metered.settle(ending, 200, None) else { return };
+    async fn terminate(&self, last: Bytes, ends: &mut Ends<'_>) {
+        let ending = if ends.client.has_left() { Ending::ClientGoneComplete } else { Ending::Complete };
+        let Some(charged) = ends.metered.settle(ending, 200, None) else { return };
         if !self.close(charged).await {
-            return client.cut();
+            return ends.client.cut();
         }
-        if client.deliver(last).await.is_ok() {
-            client.end().await;
+        if ends.client.deliver(last).await.is_ok() {
+            ends.client.end().await;
         }
     }
 

@@ -61,7 +61,7 @@ async fn a_thousand_requests_at_once_share_commits() {
     let held = join_all(holds.into_iter().map(|held| held.durable(PATIENCE))).await;
     assert!(commits_in_log(site.path()) <= before + 2, "900 holds wait, so they share a commit");
     let settle = |(n, held): (i64, Result<Reservation, StoreFault>)| held.unwrap().settle(costing(n % 101));
-    let acks: Vec<Ack> = (0..).zip(held).map(settle).collect();
+    let acks: Vec<_> = (0..).zip(held).map(settle).collect();
     for ack in acks {
         ack.durable().await.unwrap();
     }
@@ -180,7 +180,7 @@ async fn a_change_that_is_refused_is_undone_alone() {
     });
     let kept = store.write(|txn| -> Result<i64, Denied<()>> {
         txn.grant_token(TokenId(3), UserId(2), nanos(5))?;
-        Ok(txn.head().seq)
+        Ok(Head::read(txn.sql())?.seq)
     });
     let ((refused, broken, kept), second) = {
         let changes = async { tokio::join!(refused, broken, kept) };

@@ -22,7 +22,7 @@ use crate::clock::Timestamp;
 use crate::directory::{LiveUser, Supply, Unpriced};
 use crate::ids::{ChannelName, RequestId, TokenId, UserId};
 use crate::ledger::{
-    Ack, Day, Hold, Limits, Outcome, PendingReservation, Reservation, Settlement, UsageSource, Windows,
+    Day, Hold, Limits, Outcome, PendingReservation, Reservation, Settlement, UsageSource, Windows,
 };
 use crate::money::Money;
 use crate::store::chain::Head;

@@ -71,7 +71,7 @@ async fn a_full_disk_refuses_holds_keeps_settlements_and_recovers_by_itself() {
         .write(|txn| -> Result<(), Denied<()>> { Ok(txn.grant_token(TokenId(1), UserId(1), nanos(1))?) })
         .await;
     assert!(matches!(change, Err(WriteFault::Store(StoreFault::Unavailable))), "{change:?}");
-    let acks: Vec<Ack> = open.into_iter().map(|held| held.settle(costing(10))).collect();
+    let acks: Vec<_> = open.into_iter().map(|held| held.settle(costing(10))).collect();
     let count_before = acks.len();
     let again = reserve(&store, site.hold(0, 10)).durable(PATIENCE).await;
     assert_eq!(again.err(), Some(StoreFault::Unavailable));

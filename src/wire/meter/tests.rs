@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 
+use super::super::sse::EventTooLarge;
 use super::*;
-use crate::wire::{EventTooLarge, Splitter};
+use crate::wire::Splitter;
 
 /// The steps and the reading of a stream.
 fn stream(usage_event: UsageEvent, text: &str) -> (Vec<Step>, Reading) {

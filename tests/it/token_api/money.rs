@@ -112,7 +112,9 @@ fn the_ledger() {
     for bad in ["token_id=x", "outcome=nope", "page=0", "page_size=101", "page_size=-1", "nope=1"] {
         gateway.get(gateway.admin(), &format!("/v1/ledger?{bad}")).expect(400);
     }
-    assert!(gateway.ledger("request_id=unknown").is_empty());
+    gateway.get(gateway.admin(), "/v1/ledger?request_id=unknown").expect(400);
+    let unknown = "request_id=01900000-0000-7000-8000-000000000000";
+    assert!(gateway.ledger(unknown).is_empty());
 }
 
 /// Usage by day and by model, also for the token itself.

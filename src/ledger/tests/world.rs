@@ -400,20 +400,21 @@ impl World {
     pub fn take_back(&mut self, of: Of, amount: i64) -> Check {
         let sums = self.sums(of);
         let mut left = ((sums.granted - sums.used).max(0) - sums.held).max(0);
+        let is_there = !matches!(of, Of::Token(token) if !self.is_in_book(token));
         let verdict = match of {
             Of::User(user) => self.book.take_from_user(user, nanos(amount)),
             Of::Token(token) => {
-                left = if self.is_in_book(token) { left } else { 0 };
+                left = if is_there { left } else { 0 };
                 self.book.take_from_token(token, nanos(amount))
             }
             _ => return Ok(()),
         };
         match verdict {
-            Ok(()) if amount <= left => {
+            Ok(()) if is_there && amount <= left => {
                 self.note_grant(of, -amount);
                 Ok(())
             }
-            Err(denied) if amount > left => ensure(denied.left.nanos() == left, || {
+            Err(denied) if !is_there || amount > left => ensure(denied.left.nanos() == left, || {
                 format!("{} is left, the model says {left}", denied.left.nanos())
             }),
             found => Err(format!("taking {amount} of {left}: {found:?}")),
