@@ -53,16 +53,16 @@
 //! | | says | held by | asserted in |
 //! |---|---|---|---|
 //! | I1 | counters are sums of the ledger | `store::txn`: counters and rows in one transaction | `store::verify`, at the end of each test of the binary |
-//! | I2 | memory's held = Σ open holds | `ledger::book::move_held` | `ledger::histories::world` |
-//! | I3 | used + held + hold ≤ limit | `Book::hold`: in all budgets or in none | `histories`, `tests/it/quota.rs` |
-//! | I4 | a settlement takes no more than is free | `Book::settle` | `histories` |
-//! | I5 | one hold, one row | `settle` consumes; `Txn::settle` writes the row if its hold was there | `histories`, `store::tests::journal` |
+//! | I2 | memory's held = Σ open holds | `ledger::book::move_held` | `ledger::tests::world` |
+//! | I3 | used + held + hold ≤ limit | `Book::hold`: in all budgets or in none | `ledger::tests`, `tests/it/quota.rs` |
+//! | I4 | a settlement takes no more than is free | `Book::settle` | `ledger::tests` |
+//! | I5 | one hold, one row | `settle` consumes; `Txn::settle` writes the row if its hold was there | `ledger::tests`, `store::tests::journal` |
 //! | I6 | what a provider got has a hold or a row | `Admission` comes from a durable hold alone | `crash.rs::kill_under_load` |
 //! | I7 | a clean end was charged | `pump::stream::terminate`, `pump::plain` wait for the `Ack` | `stream.rs`, `crash.rs::kill_under_load` |
-//! | I8 | memory shows no more room than the disk | `journal::take_over`: after the commit, before the acknowledgement | `store::tests::journal`, `histories` |
-//! | I9 | nothing in flight, nothing held | `Drop` of a reservation | `histories`, at the end of each test of the binary |
-//! | I10 | charges are in range, counters not below 0 | `Money`, CHECKs of `schema.sql` | `ledger::book::counter` stops the process; `histories` |
-//! | I11 | charged to the day of admission | `Hold::windows` | `histories`, `tests/it/quota.rs` |
+//! | I8 | memory shows no more room than the disk | `journal::take_over`: after the commit, before the acknowledgement | `store::tests::journal`, `ledger::tests` |
+//! | I9 | nothing in flight, nothing held | `Drop` of a reservation | `ledger::tests`, at the end of each test of the binary |
+//! | I10 | charges are in range, counters not below 0 | `Money`, CHECKs of `schema.sql` | `ledger::book::counter` stops the process; `ledger::tests` |
+//! | I11 | charged to the day of admission | `Hold::windows` | `ledger::tests`, `tests/it/quota.rs` |
 //! | I12 | a refusal wrote nothing and reached nobody | `Gate::pass` takes all together or nothing | `admission::tests`, `tests/it/quota.rs` |
 //!
 //! # Where the tree differs from what you might expect
