@@ -6,11 +6,15 @@ use super::request::Request;
 use super::screen::Out;
 use crate::api::{Call, Language};
 use crate::config::Config;
-use crate::server::{Core, Purpose, StartFault, assemble};
-use crate::tokens::Caller;
+use crate::server::{Core, Purpose, StartFault, assemble, make_administrators};
+use crate::tokens::{Caller, Key};
 
 /// The database, taken. Given back, with all that was done on disk, when this is dropped.
-pub struct Local(Core);
+pub struct Local {
+    core: Core,
+    /// The admin key that was made with a new database.
+    first_key: Option<Key>,
+}
 
 impl Local {
     /// Takes the database.
@@ -18,13 +22,15 @@ impl Local {
     /// # Errors
     /// As a server's start.
     pub async fn take(config: &Config) -> Result<Self, StartFault> {
-        assemble(config, Purpose::Command).await.map(Self)
+        let core = assemble(config)?;
+        let first_key = make_administrators(&core, config, Purpose::Command).await?;
+        Ok(Self { core, first_key })
     }
 
     /// Shows the first admin key, if the database was just made: `out` is standard error, as standard output is the
     /// command's.
     pub fn show_first_key(&self, out: Out<'_>) {
-        let Some(key) = &self.0.first_key else { return };
+        let Some(key) = &self.first_key else { return };
         let rule = "=".repeat(80);
         let key = key.reveal();
         let shown = writeln!(
@@ -37,7 +43,7 @@ impl Local {
 
     /// Makes a call as the administrator at this machine.
     pub async fn call(&self, request: &Request) -> Reply {
-        let answer = self.0.desk.answer(Call {
+        let answer = self.core.desk.answer(Call {
             method: request.method,
             path: &request.path,
             query: &request.query,

@@ -28,8 +28,6 @@ pub struct Core {
     pub clock: Clock,
     /// Where days begin.
     pub zone: Zone,
-    /// The admin key that this start has made, to be shown once.
-    pub first_key: Option<Key>,
 }
 
 /// Why the program does not start.
@@ -70,11 +68,11 @@ pub enum Purpose {
     Command,
 }
 
-/// Opens the store as `config` says, and makes what a first start makes.
+/// Opens the store as `config` says.
 ///
 /// # Errors
-/// When the store does not open or cannot be written.
-pub async fn assemble(config: &Config, purpose: Purpose) -> Result<Core, StartFault> {
+/// When it does not open.
+pub fn assemble(config: &Config) -> Result<Core, StartFault> {
     let (clock, zone) = (Clock::System, Zone(config.accounting.timezone));
     let directory = Arc::new(Directory::new(Supply {
         catalogue: Arc::clone(&config.catalogue),
@@ -89,28 +87,35 @@ pub async fn assemble(config: &Config, purpose: Purpose) -> Result<Core, StartFa
         retention_days: config.accounting.retention_days,
     };
     let store = Arc::new(Store::open(&settings, &directory, &clock, zone).map_err(StartFault::Open)?);
-    let mut mint =
-        KeyMint::try_new().map_err(|error| StartFault::Failed(format!("no randomness: {error}")))?;
-    let first_key = administrators(&store, config.admin_key.clone(), mint.mint(), purpose).await?;
     let desk = Arc::new(Desk::new(DeskParts {
         store: Arc::clone(&store),
         directory: Arc::clone(&directory),
         clock: clock.clone(),
         zone,
-        mint,
+        mint: key_mint()?,
         management_rpm: i64::from(config.limits.management_rpm),
     }));
-    Ok(Core { store, directory, desk, clock, zone, first_key })
+    Ok(Core { store, directory, desk, clock, zone })
 }
 
-/// Sees to the administrators: the one of the environment, or at the first start one whose key is `fresh`; that key, if so.
-async fn administrators(
-    store: &Store,
-    given: Option<Key>,
-    fresh: Key,
+fn key_mint() -> Result<KeyMint, StartFault> {
+    KeyMint::try_new().map_err(|error| StartFault::Failed(format!("no randomness: {error}")))
+}
+
+/// Sees to the administrators: the one of the environment, or at the first start one whose key is made here; that key, to
+/// be shown once, if so. The last thing of a start that can fail: a key that was made is shown.
+///
+/// # Errors
+/// When it cannot be recorded.
+pub async fn make_administrators(
+    core: &Core,
+    config: &Config,
     purpose: Purpose,
 ) -> Result<Option<Key>, StartFault> {
-    let made = store
+    let given = config.admin_key.clone();
+    let fresh = key_mint()?.mint();
+    let made = core
+        .store
         .write(move |txn| {
             let is_first = admins::is_first_start(txn.sql())?;
             let follows = purpose == Purpose::Serve || given.is_some();

@@ -20,8 +20,8 @@ const LONGEST: usize = 107;
 
 /// The control server, and the socket that is removed at the end.
 pub struct Control {
-    /// `None` where the path is too long for a socket.
-    pub server: Option<Server>,
+    /// Listens from its call on; `None` where the path is too long for a socket.
+    pub server: Option<Box<dyn FnOnce() -> Server>>,
     /// Removed when it is dropped.
     pub socket: Option<Socket>,
 }
@@ -37,11 +37,11 @@ impl Drop for Socket {
     }
 }
 
-/// Listens on the control socket. The instance lock is ours, so a socket that is there already is a dead one.
+/// Makes the control socket. The instance lock is ours, so a socket that is there already is a dead one.
 ///
 /// # Errors
 /// When it cannot be made.
-pub fn listen(config: &Arc<Config>, front: &Arc<Front>) -> Result<Control, StartFault> {
+pub fn bind(config: &Arc<Config>, front: &Arc<Front>) -> Result<Control, StartFault> {
     let path = &config.server.control_socket;
     if path.as_os_str().len() > LONGEST {
         log::warn!(
@@ -69,7 +69,6 @@ pub fn listen(config: &Arc<Config>, front: &Arc<Front>) -> Result<Control, Start
     .workers(1)
     .disable_signals()
     .listen_uds(listener)
-    .map_err(failed)?
-    .run();
-    Ok(Control { server: Some(server), socket: Some(socket) })
+    .map_err(failed)?;
+    Ok(Control { server: Some(Box::new(move || server.run())), socket: Some(socket) })
 }

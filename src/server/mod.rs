@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::telemetry::start_logging;
 
-pub use assembly::{Core, Purpose, StartFault, assemble};
+pub use assembly::{Core, Purpose, StartFault, assemble, make_administrators};
 use connections::Connections;
 use dispatch::{Front, dispatch};
 
@@ -46,28 +46,32 @@ pub fn run(config: Config) -> ExitCode {
 
 async fn serve(config: Config) -> Result<(), StartFault> {
     let config = Arc::new(config);
-    let core = assemble(&config, Purpose::Serve).await?;
+    let core = assemble(&config)?;
     let front = Arc::new(Front::new(&config, &core));
-    let (server, url) = listen(&config, &front)?;
-    let control = control::listen(&config, &front)?;
+    let (server, url) = bind(&config, &front)?;
+    let control = control::bind(&config, &front)?;
     let signals = stop::Signals::listen()
         .map_err(|error| StartFault::Failed(format!("cannot catch signals: {error}")))?;
-    first_start::announce(core.first_key.as_ref(), &url);
+    let first_key = make_administrators(&core, &config, Purpose::Serve).await?;
+    let servers = [Some(server()), control.server.map(|run| run())].into_iter().flatten().collect();
+    first_start::announce(first_key.as_ref(), &url);
     log::info!(
         "tollgate {} is listening on {url}; database {} (durability {})",
         env!("CARGO_PKG_VERSION"),
         config.database.path.display(),
         config.database.durability.as_str()
     );
-    let servers = [Some(server), control.server].into_iter().flatten().collect();
     let stopped = stop::until_told(signals, servers, &front, config.server.shutdown_grace).await;
     drop(control.socket);
     core.store.close();
     stopped.map_err(|error| StartFault::Failed(format!("the server ended by itself: {error}")))
 }
 
-/// Listens on the network.
-fn listen(config: &Arc<Config>, front: &Arc<Front>) -> Result<(Running, String), StartFault> {
+/// Takes the network's address; what is given back listens there from its call on.
+fn bind(
+    config: &Arc<Config>,
+    front: &Arc<Front>,
+) -> Result<(impl FnOnce() -> Running + use<>, String), StartFault> {
     let app_front = web::Data::from(Arc::clone(front));
     let settings = &config.server;
     let connections = Arc::new(Connections::new(config.limits.max_connections_per_ip));
@@ -85,5 +89,5 @@ fn listen(config: &Arc<Config>, front: &Arc<Front>) -> Result<(Running, String),
         .bind(settings.listen)
         .map_err(|error| StartFault::Failed(format!("cannot listen on {}: {error}", settings.listen)))?;
     let address = server.addrs().first().copied().unwrap_or(settings.listen);
-    Ok((server.run(), format!("http://{address}")))
+    Ok((move || server.run(), format!("http://{address}")))
 }

@@ -26,6 +26,21 @@ fn the_first_start_prints_one_key() {
     gateway.get(&key, "/v1/tokens").expect(200);
 }
 
+/// A start that fails makes no key: the one that succeeds shows it.
+#[test]
+fn a_start_on_a_taken_port_loses_no_key() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = format!("\"{}\"", taken.local_addr().unwrap());
+    let mut gateway = Gateway::prepare(Settings::demo().without_admin_key().set("server", "listen", &listen));
+    let output = gateway.run(&["serve"]);
+    assert_eq!((output.code, printed_key(&output.stdout)), (1, None), "{}", output.stderr);
+    assert!(output.stderr.contains("cannot listen on"), "{}", output.stderr);
+    gateway.configure(Settings::demo().without_admin_key());
+    gateway.restart();
+    let key = printed_key(&gateway.printed().0).expect("a key");
+    gateway.get(&key, "/v1/tokens").expect(200);
+}
+
 /// A key given by the environment is the only one, and is never printed.
 #[test]
 fn a_given_admin_key_makes_no_second_token() {
