@@ -57,9 +57,10 @@ impl Metered {
         let settlement = settlement(ending, &case);
         line.outcome = Some(settlement.outcome.as_str());
         line.usage = Some((settlement.usage.all_input().get(), settlement.usage.all_output().get()));
+        let id = admission.hold().id;
         let charged = admission.settle(settlement);
         if charged.overrun > Money::ZERO {
-            log::warn!("a provider billed {} more than its request could be charged", charged.overrun);
+            log::warn!("request {id}: its provider billed {} more than could be charged", charged.overrun);
         }
         line.charged = Some(charged.amount);
         line.log(status, code);

@@ -122,8 +122,8 @@ impl Store {
             recover::settle_leftovers(&sql, settings.recovery, now, zone).map_err(failed)?;
         if recovered > 0 {
             log::warn!(
-                "{recovered} requests were in flight when the last run ended: settled as {:?}",
-                settings.recovery
+                "{recovered} requests were in flight when the last run ended: settled by the rule `{}`",
+                settings.recovery.as_str()
             );
         }
         if let Some(seq) = recover::broken_link(&sql).map_err(failed)? {

@@ -22,6 +22,17 @@ pub enum Recovery {
     Void,
 }
 
+impl Recovery {
+    /// `hold`, `floor` or `void`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hold => "hold",
+            Self::Floor => "floor",
+            Self::Void => "void",
+        }
+    }
+}
+
 /// Holds settled in one transaction.
 const BATCH: i64 = 1_000;
 
