@@ -10,6 +10,12 @@ use std::time::Duration;
 /// Lines that may wait.
 const LINES: usize = 8_192;
 
+/// How long the writing thread gathers lines before it looks again. While it does, whoever logs need not wake it.
+const GATHERS: Duration = Duration::from_millis(2);
+
+/// Bytes written at one time, about.
+const AT_ONCE: usize = 64 * 1024;
+
 /// How long a flush waits for the lines before it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -34,21 +40,38 @@ impl LogQueue {
         let (items, waiting) = sync_channel(LINES);
         let dropped = Arc::new(AtomicU64::new(0));
         let lost = Arc::clone(&dropped);
-        std::thread::Builder::new().name("log".to_owned()).spawn(move || write_all(&waiting, &lost))?;
+        std::thread::Builder::new()
+            .name("log".to_owned())
+            .spawn(move || write_all(&waiting, &lost, &mut io::stderr()))?;
         Ok(Self { items, dropped })
     }
 }
 
-fn write_all(waiting: &Receiver<Item>, dropped: &AtomicU64) {
-    let mut out = io::stderr();
-    for item in waiting {
-        match item {
-            Item::Line(line) => {
-                if out.write_all(&line).is_err() {
-                    dropped.fetch_add(1, Ordering::Relaxed);
+/// Writes lines until nobody logs any more; as many at one time as have gathered.
+fn write_all(waiting: &Receiver<Item>, dropped: &AtomicU64, out: &mut impl Write) {
+    let mut gathered = Vec::with_capacity(AT_ONCE);
+    while let Ok(item) = waiting.recv() {
+        let mut lines = 0;
+        let mut next = Some(item);
+        let mut flush = None;
+        while let Some(item) = next {
+            match item {
+                Item::Line(line) => {
+                    gathered.extend_from_slice(&line);
+                    lines += 1;
                 }
+                Item::Flush(done) => flush = Some(done),
             }
-            Item::Flush(done) => drop(done.try_send(())),
+            let is_full = gathered.len() >= AT_ONCE || flush.is_some();
+            next = if is_full { None } else { waiting.try_recv().ok() };
+        }
+        if out.write_all(&gathered).is_err() {
+            dropped.fetch_add(lines, Ordering::Relaxed);
+        }
+        gathered.clear();
+        match flush {
+            Some(done) => drop(done.try_send(())),
+            None => std::thread::sleep(GATHERS),
         }
         let lost = dropped.swap(0, Ordering::Relaxed);
         if lost > 0
@@ -76,5 +99,50 @@ impl Write for LogQueue {
             let _ = written.recv_timeout(PATIENCE);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes lines, unless it is closed.
+    struct Reader {
+        text: Vec<u8>,
+        is_closed: bool,
+    }
+
+    impl Write for Reader {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.is_closed {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+            self.text.write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn lines_are_written_in_order_and_lost_ones_counted() {
+        for is_closed in [false, true] {
+            let (items, waiting) = sync_channel(LINES);
+            let dropped = Arc::new(AtomicU64::new(0));
+            let mut queue = LogQueue { items, dropped: Arc::clone(&dropped) };
+            for number in 0..3 {
+                assert!(writeln!(queue, "line {number}").is_ok());
+            }
+            drop(queue);
+            let mut reader = Reader { text: Vec::new(), is_closed };
+            write_all(&waiting, &dropped, &mut reader);
+            let text = String::from_utf8(reader.text).unwrap();
+            if is_closed {
+                assert_eq!((text.as_str(), dropped.load(Ordering::Relaxed) > 0), ("", true));
+            } else {
+                assert_eq!((text.as_str(), dropped.load(Ordering::Relaxed)), ("line 0\nline 1\nline 2\n", 0));
+            }
+        }
     }
 }
