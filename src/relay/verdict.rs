@@ -18,7 +18,7 @@ pub enum Ending {
     ClientGoneComplete,
     /// The answer broke off: cut, too slow, too large.
     Broken,
-    /// The provider said itself, under a good status, that something went wrong.
+    /// The provider said itself, under a good status, that something went wrong, or ended in good order without an answer's end.
     Faulted,
     /// The request was sent, and no head of an answer came.
     Unanswered,

@@ -177,7 +177,10 @@ impl Meter {
     /// A comment; or something that is no event at all, under a content type that says it is.
     fn on_no_data(&mut self, raw: &[u8]) -> Step {
         match raw.trim_ascii_start().first() {
-            Some(b'<') => self.seen.page = true,
+            Some(b'<') => {
+                self.seen.page = true;
+                return Step::Fault;
+            }
             Some(b'{' | b'[') => {
                 return if self.document(raw).is_error { Step::Fault } else { Step::Forward };
             }

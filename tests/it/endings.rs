@@ -1,0 +1,75 @@
+//! How a stream may end, and what that costs: every way that a provider has of ending it almost well.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Gateway, Mock, QUOTA, Reply, Settings, Token};
+use crate::harness::{chat, delta, nanos, usage_event};
+
+fn rich(gateway: &Gateway) -> Token {
+    gateway.create(json!({"remain_quota": 1_000_000}))
+}
+
+fn streamed() -> Value {
+    chat("m-ok", &json!({"stream": true, "max_tokens": 1000}))
+}
+
+/// What the newest row of `token` says: outcome, usage source, quota charged.
+fn last(gateway: &Gateway, token: &Token) -> (String, String, i64) {
+    let row = gateway.last_entry(token);
+    let text = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
+    (text("outcome"), text("usage_source"), nanos(&row["charged_usd"]) / QUOTA)
+}
+
+/// The last event may lack its blank line: it counts all the same, and waits for the books as any terminator does.
+#[test]
+fn a_terminator_without_its_blank_line() {
+    for tail in ["data: [DONE]\n", "data: [DONE]", "data: [DONE]\r"] {
+        let mock =
+            Mock::start(move |_| Reply::sse().event(&delta("a")).event(&usage_event(3, 4)).chunk(tail).end());
+        let gateway = Gateway::start(Settings::with(&mock));
+        let token = rich(&gateway);
+        let answer = gateway.chat(&token.key, &streamed()).expect(200);
+        assert_eq!(answer.text(), format!("data: {}\n\n{tail}", delta("a")));
+        assert!(answer.clean);
+        assert_eq!(last(&gateway, &token), ("ok".to_owned(), "provider".to_owned(), 7), "{tail:?}");
+    }
+}
+
+/// What is left of an event that was cut short is no event: the error that follows it stands alone, and usage in it counts.
+#[test]
+fn an_event_cut_short_does_not_swallow_the_error() {
+    for (tail, charged) in [
+        ("data: {\"choices\":[{\"delta\":{\"content\":\"par", None),
+        (&*format!("data: {}", usage_event(30, 40)), Some(70)),
+    ] {
+        let tail = tail.to_owned();
+        let mock = Mock::start(move |_| Reply::sse().event(&delta("a")).chunk(&tail).end());
+        let gateway = Gateway::start(Settings::with(&mock));
+        let token = rich(&gateway);
+        let answer = gateway.chat(&token.key, &streamed()).expect(200);
+        let events = answer.events();
+        assert_eq!(events.len(), 2, "{events:?}");
+        let error: Value = serde_json::from_str(&events[1]).unwrap_or_else(|why| panic!("{why}: {events:?}"));
+        assert_eq!(error["error"]["code"], "upstream_error");
+        let (outcome, _, used) = last(&gateway, &token);
+        assert_eq!(outcome, "upstream_error");
+        assert!(charged.is_none_or(|charged| charged == used), "{used}");
+    }
+}
+
+/// HTML is no answer, whatever its content type says; nor is a stream without events. Both are void, and 502.
+#[test]
+fn streams_that_are_none() {
+    for body in ["<html>login</html>", "<!doctype html>\n\n<p>login</p>\n\n", "", ": only\n\n: comments\n\n"]
+    {
+        let mock = Mock::start(move |_| Reply::body(200, "text/event-stream", body));
+        let gateway = Gateway::start(Settings::with(&mock));
+        let token = rich(&gateway);
+        let answer = gateway.chat(&token.key, &streamed());
+        assert!(!answer.text().contains("login"), "{}", answer.text());
+        if !body.starts_with(':') {
+            answer.refuses(502, "upstream_error");
+        }
+        assert_eq!(last(&gateway, &token), ("void".to_owned(), "none".to_owned(), 0), "{body:?}");
+    }
+}
