@@ -73,3 +73,20 @@ fn streams_that_are_none() {
         assert_eq!(last(&gateway, &token), ("void".to_owned(), "none".to_owned(), 0), "{body:?}");
     }
 }
+
+/// T4: figures that came before the text were not the last word.
+#[test]
+fn text_after_the_usage_counts() {
+    let mut first: Value = serde_json::from_str(&delta("a")).unwrap();
+    first["usage"] = json!({"prompt_tokens": 10, "completion_tokens": 1, "total_tokens": 11});
+    let first = first.to_string();
+    let mock = Mock::start(move |_| {
+        let reply = Reply::sse().event(&first);
+        (0..100).fold(reply, |reply, _| reply.event(&delta("twenty bytes of text"))).event("[DONE]").end()
+    });
+    let gateway = Gateway::start(Settings::with(&mock));
+    let token = rich(&gateway);
+    gateway.chat(&token.key, &streamed()).expect(200);
+    let (outcome, source, used) = last(&gateway, &token);
+    assert!(outcome == "ok" && used >= 500, "{outcome} {source} {used}");
+}
