@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Gateway, Mock, QUOTA, Reply, Settings, Token};
-use crate::harness::{chat, delta, nanos, usage_event};
+use crate::harness::{Connection, Gateway, Mock, QUOTA, Reply, Request, SOON, Settings, Token};
+use crate::harness::{chat, delta, eventually, nanos, usage_event};
 
 fn rich(gateway: &Gateway) -> Token {
     gateway.create(json!({"remain_quota": 1_000_000}))
@@ -89,4 +89,25 @@ fn text_after_the_usage_counts() {
     gateway.chat(&token.key, &streamed()).expect(200);
     let (outcome, source, used) = last(&gateway, &token);
     assert!(outcome == "ok" && used >= 500, "{outcome} {source} {used}");
+}
+
+/// A client that stalls just when the whole rest is there: the answer is complete, and costs what its provider says.
+#[test]
+fn a_stall_before_the_terminator() {
+    let (large, more) = (delta(&"x".repeat(12 << 20)), delta(&"y".repeat(1 << 20)));
+    let mock = Mock::start(move |_| {
+        let reply = (0..4).fold(Reply::sse().event(&large), |reply, _| reply.event(&more));
+        let end = format!("data: {}\n\ndata: {}\n\ndata: [DONE]\n\n", delta("z"), usage_event(3, 4));
+        reply.chunk(end).end()
+    });
+    let settings = Settings::with(&mock).set("server", "timeouts", "{ header = 5, body = 30, write = 2 }");
+    let gateway = Gateway::start(settings);
+    let token = gateway.create(json!({"remain_quota": 100_000_000}));
+    let mut connection: Connection = gateway.connect();
+    connection.send(&Request::post("/v1/chat/completions", &streamed()).bearer(&token.key).bytes());
+    mock.wait_for(1);
+    eventually("it is held", SOON, || (gateway.held(&token) > 0).then_some(()));
+    eventually("it is let go", SOON, || (gateway.held(&token) == 0).then_some(()));
+    assert_eq!(last(&gateway, &token), ("client_gone".to_owned(), "provider".to_owned(), 7));
+    drop(connection);
 }

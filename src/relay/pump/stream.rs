@@ -98,7 +98,8 @@ impl Exchange {
             if !out.is_empty() {
                 ends.client.open(headers);
                 if ends.client.deliver(out).await == Err(Left) && self.may_abort() {
-                    return Stop::ClientLeft;
+                    // What stopped the stream in this same piece is not lost with its client.
+                    return stop.unwrap_or(Stop::ClientLeft);
                 }
             }
             if let Some(stop) = stop {
