@@ -15,7 +15,6 @@ use crate::relay::inbound::{self, Body};
 use crate::relay::pump::{Exchange, run};
 use crate::relay::{Relay, headers, models};
 use crate::telemetry::RequestLine;
-use crate::tokens::Caller;
 use crate::wire::{Ask, AskLimits, Endpoint, Lookup, find};
 
 /// A request that has come in.
@@ -41,7 +40,7 @@ pub async fn serve(relay: web::Data<Relay>, request: HttpRequest, payload: web::
     };
     visit.line.token = Some((caller.token().id, caller.token().user));
     match endpoint {
-        Endpoint::ChatCompletions => chat(relay.into_inner(), request, payload, caller, visit).await,
+        Endpoint::ChatCompletions => chat(relay.into_inner(), request, payload, visit).await,
         Endpoint::Models => listed(visit, models::list(&relay.directory, &caller, &request)),
         Endpoint::Model => match models::one(&relay.directory, &caller, &request, model) {
             Ok(answer) => listed(visit, answer),
@@ -83,7 +82,6 @@ async fn chat(
     relay: Arc<Relay>,
     request: HttpRequest,
     payload: web::Payload,
-    caller: Caller,
     mut visit: Visit,
 ) -> HttpResponse {
     let checked = inbound::check_head(&request);
@@ -94,6 +92,11 @@ async fn chat(
     let Body { bytes, buffered } = match body {
         Ok(body) => body,
         Err(failure) => return refuse(visit, &request, &failure),
+    };
+    // A body may take its time: the token that began it may have been disabled or narrowed since.
+    let caller = match inbound::caller(&relay, &request, relay.clock.now()) {
+        Ok(caller) => caller,
+        Err(failure) => return told(visit, &failure),
     };
     let id = visit.id;
     let limits = AskLimits { max_choices: relay.settings.max_choices };
