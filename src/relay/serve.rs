@@ -105,6 +105,8 @@ async fn chat(
         Err(fault) => return told(visit, &fault.into()),
     };
     visit.line.model = Some(ask.model.clone());
+    // From here on a stop waits for it: also between the hold and the pump.
+    let Some(running) = relay.running.begin() else { return told(visit, &Failure::overloaded()) };
     let asked = Request { caller: &caller, ask: &ask, id, at: visit.at };
     let pending = match relay.gate.admit(asked, &*relay.directory).await {
         Ok(pending) => pending,
@@ -115,7 +117,7 @@ async fn chat(
     let headers = headers::for_provider(&request, id);
     let exchange =
         Exchange { relay, ask, headers, token: Arc::clone(caller.token()), id, _buffered: buffered };
-    actix_web::rt::spawn(run(exchange, pending, client, visit.line));
+    actix_web::rt::spawn(run(running, exchange, pending, client, visit.line));
     match head.await {
         Ok(head) => respond(head, id),
         // The pump was cut at a stop, before it had anything to say.
