@@ -29,8 +29,13 @@ impl Exchange {
         let body = body.map(|body| body.bytes).unwrap_or_default();
         let error = ProviderError::read(&body);
         let message = clean(channel, &error.message);
-        log::warn!("request {}: channel {:?} answered {status}: {message:?}", self.id, channel.name.as_str());
-        if is_channels_own(status, &error) {
+        let is_channels_own = is_channels_own(status, &error);
+        // What is wrong with an account is the operator's to know; other errors may repeat the prompt.
+        let reason = if is_channels_own && status < 500 { &message } else { "" };
+        let (kind, code) = (clean(channel, &error.kind), clean(channel, &error.code));
+        let name = channel.name.as_str();
+        log::warn!("request {}: channel {name:?} answered {status} ({kind:?} {code:?}) {reason:?}", self.id);
+        if is_channels_own {
             let failure = Failure::upstream(format!(
                 "The model's provider could not serve the request (status {status})."
             ));
