@@ -111,3 +111,40 @@ fn a_stall_before_the_terminator() {
     assert_eq!(last(&gateway, &token), ("client_gone".to_owned(), "provider".to_owned(), 7));
     drop(connection);
 }
+
+/// Cut at every byte, under both framings: `[DONE]` is seen with a row that says ok and the exact charge, or not at all; what
+/// follows a cut is an error that stands alone.
+#[test]
+fn cut_at_every_byte() {
+    let body = format!("data: {}\n\ndata: {}\n\ndata: [DONE]\n\n", delta("some words"), usage_event(30, 40));
+    let whole = body.len();
+    let mock = Mock::start(move |request| {
+        let (framing, at) = (request.number % 2, request.number / 2);
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n";
+        let piece = &body[..at.min(whole)];
+        if framing == 0 {
+            Reply::raw(format!("{head}\r\n{piece}")).close()
+        } else {
+            Reply::raw(format!("{head}Content-Length: {whole}\r\n\r\n{piece}")).close()
+        }
+    });
+    let gateway = Gateway::start(Settings::with(&mock));
+    let token = rich(&gateway);
+    for number in 0..=2 * whole + 1 {
+        let answer = gateway.chat(&token.key, &streamed());
+        let text = answer.text();
+        let id = answer.header("x-request-id").unwrap().to_owned();
+        let row = gateway.ledger(&format!("request_id={id}")).remove(0);
+        let (outcome, charged) = (row["outcome"].as_str().unwrap(), nanos(&row["charged_usd"]) / QUOTA);
+        if text.contains("[DONE]") {
+            assert_eq!((outcome, charged, answer.clean), ("ok", 70, true), "{number}: {text}");
+            continue;
+        }
+        assert!(outcome != "ok" && charged <= 70 + 100, "{number}: {outcome} {charged} {text}");
+        assert!(charged > 0 || number / 2 < 1 || outcome == "void", "{number}: {outcome} {charged} {text}");
+        let last = if answer.status == 200 { answer.events().pop().unwrap() } else { text };
+        let error: Value =
+            serde_json::from_str(&last).unwrap_or_else(|why| panic!("{number}: {why}: {last}"));
+        assert_eq!(error["error"]["type"], "upstream_error", "{number}");
+    }
+}
