@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::relay::failure::Failure;
 use crate::relay::feed::{Feed, Piece, feed};
 use crate::relay::headers::Headers;
+use crate::relay::parcel::Parcel;
 
 /// What the handler is handed: the head of an answer, and its body or where that comes from.
 #[derive(Debug)]
@@ -19,7 +20,7 @@ pub enum Head {
         /// Its headers.
         headers: Headers,
         /// Its body.
-        body: Bytes,
+        body: Parcel,
     },
     /// An answer that streams.
     Stream {
@@ -80,7 +81,7 @@ impl Client {
     }
 
     /// Gives it a whole answer.
-    pub fn answer(&mut self, status: u16, headers: Headers, body: Bytes) {
+    pub fn answer(&mut self, status: u16, headers: Headers, body: Parcel) {
         self.hand_over(Head::Whole { status, headers, body });
     }
 

@@ -13,6 +13,7 @@ mod headers;
 pub mod inbound;
 mod metered;
 mod models;
+mod parcel;
 mod pump;
 mod running;
 mod serve;

@@ -23,6 +23,7 @@ use crate::relay::client::Client;
 use crate::relay::failure::{Failure, refused as refusal_failure};
 use crate::relay::headers::{Headers, of_provider, of_rates, remaining_credits};
 use crate::relay::metered::{Metered, recorded};
+use crate::relay::running::Run;
 use crate::relay::verdict::Ending;
 use crate::relay::{OnDisconnect, Relay};
 use crate::telemetry::RequestLine;
@@ -51,11 +52,17 @@ pub struct Exchange {
 
 /// Runs an exchange to its end. When the gateway stops and does not wait any longer, it is dropped where it stands, and
 /// settles as if its client had left.
-pub async fn run(exchange: Exchange, pending: PendingAdmission, mut client: Client, line: RequestLine) {
-    let mut run = exchange.relay.running.begin();
+pub async fn run(
+    mut run: Run,
+    exchange: Exchange,
+    pending: PendingAdmission,
+    mut client: Client,
+    line: RequestLine,
+) {
     tokio::select! {
-        () = exchange.perform(pending, &mut client, line) => {}
+        biased;
         () = run.cut() => {}
+        () = exchange.perform(pending, &mut client, line) => {}
     }
 }
 

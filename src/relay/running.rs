@@ -27,10 +27,12 @@ pub struct Run {
 }
 
 impl Running {
-    /// Counts one more.
-    pub fn begin(self: &Arc<Self>) -> Run {
+    /// Counts one more; `None` when all are cut, so that nothing begins behind a stop that waits for none.
+    pub fn begin(self: &Arc<Self>) -> Option<Run> {
+        // Counted first: whoever cuts sees either the count here or nobody.
         self.count.fetch_add(1, Ordering::AcqRel);
-        Run { running: Arc::clone(self), cut: self.cut.subscribe() }
+        let run = Run { running: Arc::clone(self), cut: self.cut.subscribe() };
+        (!*self.cut.borrow()).then_some(run)
     }
 
     /// How many run.
@@ -49,7 +51,7 @@ impl Running {
         }
     }
 
-    /// Ends all that run; they settle as they are dropped.
+    /// Ends all that run, and lets none begin; they settle as they are dropped.
     pub fn cut(&self) {
         self.cut.send_replace(true);
     }
@@ -67,5 +69,22 @@ impl Drop for Run {
     fn drop(&mut self) {
         self.running.count.fetch_sub(1, Ordering::AcqRel);
         self.running.ended.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nothing_begins_behind_a_cut() {
+        let running = Arc::new(Running::default());
+        let mut run = running.begin().unwrap();
+        assert_eq!(running.count(), 1);
+        running.cut();
+        run.cut().await;
+        assert!(running.begin().is_none());
+        drop(run);
+        running.none().await;
     }
 }

@@ -103,6 +103,8 @@ async fn chat(
         Err(fault) => return told(visit, &fault.into()),
     };
     visit.line.model = Some(ask.model.clone());
+    // From here on a stop waits for it: also between the hold and the pump.
+    let Some(running) = relay.running.begin() else { return told(visit, &Failure::overloaded()) };
     let (caller, pending) = match admit(&relay, &request, caller, &ask, id).await {
         Ok(admitted) => admitted,
         Err(failure) => return told(visit, &failure),
@@ -112,7 +114,7 @@ async fn chat(
     let headers = headers::for_provider(&request, id);
     let exchange =
         Exchange { relay, ask, headers, token: Arc::clone(caller.token()), id, _buffered: buffered };
-    actix_web::rt::spawn(run(exchange, pending, client, visit.line));
+    actix_web::rt::spawn(run(running, exchange, pending, client, visit.line));
     match head.await {
         Ok(head) => respond(head, id),
         // The pump was cut at a stop, before it had anything to say.

@@ -18,7 +18,7 @@ pub enum Ending {
     ClientGoneComplete,
     /// The answer broke off: cut, too slow, too large.
     Broken,
-    /// The provider said itself, under a good status, that something went wrong.
+    /// The provider said itself, under a good status, that something went wrong, or ended in good order without an answer's end.
     Faulted,
     /// The request was sent, and no head of an answer came.
     Unanswered,
@@ -65,7 +65,8 @@ impl Case<'_> {
     /// The provider's own figures where they are believed, else the count made here.
     fn believed(&self, outcome: Outcome) -> Settlement {
         match self.reading.usage {
-            Some(usage) => self.settle(outcome, usage, UsageSource::Provider),
+            Some(usage) if !self.reading.is_outdated => self.settle(outcome, usage, UsageSource::Provider),
+            Some(_) => self.larger(outcome),
             None => self.counted(outcome),
         }
     }
@@ -132,6 +133,7 @@ mod tests {
         });
         Reading {
             usage,
+            is_outdated: false,
             suspect: false,
             output_bytes,
             has_output: output_bytes > 0,

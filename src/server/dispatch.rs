@@ -16,6 +16,7 @@ use crate::ledger::Books;
 use crate::relay::failure::Failure;
 use crate::relay::{self, Relay};
 use crate::server::assembly::{self, Core};
+use crate::server::connections::Connections;
 
 /// What every worker needs to answer.
 pub struct Front {
@@ -25,6 +26,7 @@ pub struct Front {
     clock: Clock,
     body_timeout: Duration,
     has_channel: bool,
+    connections: Arc<Connections>,
     stopping: AtomicBool,
 }
 
@@ -41,8 +43,14 @@ impl Front {
             body_timeout: config.server.timeouts.body,
             has_channel: !config.server.ready_needs_channel
                 || channels.iter().any(|channel| real(channel.provider)),
+            connections: Arc::new(Connections::new(config.limits.max_connections_per_ip)),
             stopping: AtomicBool::new(false),
         }
+    }
+
+    /// The connections from the network.
+    pub fn connections(&self) -> &Arc<Connections> {
+        &self.connections
     }
 
     /// The relay.

@@ -20,8 +20,10 @@ use crate::config::Config;
 use crate::telemetry::start_logging;
 
 pub use assembly::{Core, Purpose, StartFault, assemble, make_administrators};
-use connections::Connections;
 use dispatch::{Front, dispatch};
+
+/// Seconds after which a worker ends whatever its connections do; a stop never lets it come to that.
+const LONGEST_STOP: u64 = 7 * 24 * 3_600;
 
 /// Runs the gateway until it is told to stop.
 pub fn run(config: Config) -> ExitCode {
@@ -74,11 +76,12 @@ fn bind(
 ) -> Result<(impl FnOnce() -> Running + use<>, String), StartFault> {
     let app_front = web::Data::from(Arc::clone(front));
     let settings = &config.server;
-    let connections = Arc::new(Connections::new(config.limits.max_connections_per_ip));
+    let connections = Arc::clone(front.connections());
     let write = settings.timeouts.write;
     let server =
         HttpServer::new(move || App::new().app_data(app_front.clone()).default_service(web::to(dispatch)))
             .disable_signals()
+            .shutdown_timeout(LONGEST_STOP)
             .client_request_timeout(settings.timeouts.header)
             .client_disconnect_timeout(std::time::Duration::from_secs(1))
             .h1_allow_half_closed(false)

@@ -1,5 +1,5 @@
-//! The stop, in order: turn new requests away, let running ones finish, cut the rest, and only then end. A second signal
-//! ends at once; what is open then is recovered at the next start.
+//! The stop, in order: turn new requests away, let running ones finish and their answers go out, cut the rest, and only then
+//! end. A second signal ends at once; what is open then is recovered at the next start.
 
 use std::io;
 use std::time::Duration;
@@ -7,12 +7,15 @@ use std::time::Duration;
 use actix_web::dev::{Server, ServerHandle};
 use futures_util::future::{join_all, select_all};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::server::dispatch::Front;
 
 /// How long exchanges that were cut may take to settle.
 const SETTLING: Duration = Duration::from_secs(5);
+
+/// How long what is told to those that were cut may take to go out.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// The signals that end or address the process; they are caught from the moment this exists.
 pub struct Signals {
@@ -71,16 +74,25 @@ pub async fn until_told(
 }
 
 async fn wind_down(handles: &[ServerHandle], front: &Front, grace: Duration) {
+    let end = Instant::now() + grace;
     join_all(handles.iter().map(ServerHandle::pause)).await;
     let running = front.relay().running();
-    if timeout(grace, running.none()).await.is_err() {
+    if timeout_at(end, running.none()).await.is_err() {
         log::warn!("{} requests did not finish in time and are cut", running.count());
         running.cut();
-        if timeout(SETTLING, running.none()).await.is_err() {
-            log::error!("{} requests did not settle in time", running.count());
-        }
     }
-    join_all(handles.iter().map(|handle| handle.stop(false))).await;
+    // Idle connections close now, the others when what they carry has gone out.
+    let stopping: Vec<_> = handles.iter().map(|handle| handle.stop(true)).collect();
+    let last_words = end.max(Instant::now() + LAST_WORDS);
+    if timeout_at(last_words, front.connections().none()).await.is_err() {
+        log::warn!("not every answer was taken in time");
+    }
+    // Nothing begins any more, also of what a slow body has brought in meanwhile.
+    running.cut();
+    if timeout(SETTLING, running.none()).await.is_err() {
+        log::error!("{} requests did not settle in time", running.count());
+    }
+    drop(stopping);
 }
 
 #[expect(

@@ -58,6 +58,8 @@ pub enum Answer {
 pub struct Reading {
     /// What the provider says was used, if it says so believably.
     pub usage: Option<Usage>,
+    /// Whether output went by after the last of those figures: they are not all there was.
+    pub is_outdated: bool,
     /// Whether it said something that is not believed.
     pub suspect: bool,
     /// Bytes of text that the model wrote.
@@ -85,6 +87,8 @@ impl Reading {
 pub struct Meter {
     usage_event: UsageEvent,
     figures: Option<Figures>,
+    /// `output_bytes` behind the document with the last figures; `None` within it.
+    output_then: Option<i64>,
     tier: Option<ServiceTier>,
     output_bytes: i64,
     has_output: bool,
@@ -117,6 +121,7 @@ impl Meter {
         Self {
             usage_event,
             figures: None,
+            output_then: None,
             tier: None,
             output_bytes: 0,
             has_output: false,
@@ -163,9 +168,11 @@ impl Meter {
         let usage = self.figures.map(Figures::usage);
         // Text without output is no usage.
         let believed = usage.filter(|usage| !self.has_output || usage.all_output() > TokenCount::ZERO);
+        let is_outdated = believed.is_some() && self.output_then.is_some_and(|then| self.output_bytes > then);
         Reading {
             usage: believed,
-            suspect: self.suspect || believed != usage,
+            is_outdated,
+            suspect: self.suspect || believed != usage || is_outdated,
             output_bytes: self.output_bytes,
             has_output: self.has_output,
             tier: self.tier,
@@ -178,12 +185,10 @@ impl Meter {
     fn on_no_data(&mut self, raw: &[u8]) -> Step {
         match raw.trim_ascii_start().first() {
             Some(b'<') => self.seen.page = true,
-            Some(b'{' | b'[') => {
-                return if self.document(raw).is_error { Step::Fault } else { Step::Forward };
-            }
-            _ => {}
+            Some(b'{' | b'[') if self.document(raw).is_error => {}
+            _ => return Step::Forward,
         }
-        Step::Forward
+        Step::Fault
     }
 
     /// Reads one JSON document; what cannot be read counts as output, byte by byte.
@@ -201,6 +206,7 @@ impl Meter {
             self.suspect = true;
             return Document::default();
         };
+        self.output_then.get_or_insert(self.output_bytes);
         self.seen.error |= document.is_error;
         self.seen.choices |= document.choices.is_some() && !document.is_error;
         self.seen.no_answer |= document.choices.is_none() && !document.is_error;
@@ -242,6 +248,7 @@ impl Meter {
             Reported::Nonsense => self.suspect = true,
             Reported::Figures(figures) => {
                 self.figures = Some(self.figures.map_or(figures, |seen| seen.merged(figures)));
+                self.output_then = None;
             }
         }
         Ok(true)

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Connection, Gateway, Mock, Request, Settings, Token, at_once, chat};
+use crate::harness::{Connection, Gateway, Mock, Reply, Request, Settings, Token, at_once, chat};
 
 const ROUTE: &str = "/v1/chat/completions";
 const BODY: &str = r#"{"model":"m-ok","max_tokens":5,"messages":[]}"#;
@@ -315,4 +315,25 @@ fn connections_of_one_address() {
         connection.send(&Request::get("/livez").bytes());
         connection.answer().ok().filter(|answer| answer.status == 200).map(|_| ())
     });
+}
+
+/// T26: an answer counts as buffered until its client has taken it, so stalled readers cannot pile answers up.
+#[test]
+fn answers_nobody_takes_are_bounded() {
+    let text = "x".repeat(16 << 20);
+    let plain = json!({"choices": [{"index": 0, "message": {"role": "assistant", "content": text}}],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}})
+    .to_string();
+    let mock = Mock::start(move |_| Reply::body(200, "application/json", &plain));
+    let gateway = Gateway::start(Settings::with(&mock).set("server", "max_buffered_bytes", "40000000"));
+    let token = gateway.create(json!({"remain_quota": 10_000}));
+    let request =
+        Request::post("/v1/chat/completions", &chat("m-ok", &json!({"max_tokens": 16}))).bearer(&token.key);
+    let stalled: Vec<_> = (0..2).map(|_| gateway.open(&request)).collect();
+    assert!(stalled.iter().all(|exchange| exchange.status == 200));
+    gateway.send(&request).refuses(503, "overloaded");
+    for exchange in stalled {
+        assert!(exchange.finish().clean);
+    }
+    gateway.send(&request).expect(200);
 }

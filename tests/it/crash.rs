@@ -341,3 +341,32 @@ fn a_second_signal_ends_it_at_once() {
     gateway.restart();
     assert_eq!(gateway.last_entry(&token)["outcome"], "recovered");
 }
+
+/// A stop waits within its grace for what a slow reader has still to take, streamed or whole.
+#[test]
+fn a_graceful_stop_waits_for_slow_readers() {
+    let text = "x".repeat(16 << 20);
+    let plain = json!({"choices": [{"index": 0, "message": {"role": "assistant", "content": text}}],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}})
+    .to_string();
+    let mock = Mock::start(move |request| {
+        if request.is_stream() {
+            Reply::stream(&[&text], 1, 2)
+        } else {
+            Reply::body(200, "application/json", &plain)
+        }
+    });
+    for is_stream in [true, false] {
+        let mut gateway = Gateway::start(Settings::with(&mock).set("server", "max_event_bytes", "20000000"));
+        let token = gateway.create(json!({"remain_quota": 1000}));
+        let body = chat("m-ok", &json!({"stream": is_stream, "max_tokens": 16}));
+        let exchange = gateway.open(&Request::post("/v1/chat/completions", &body).bearer(&token.key));
+        crate::harness::eventually("it is settled", SOON, || (gateway.used(&token) == 3).then_some(()));
+        gateway.signal(Signal::TERM);
+        assert!(gateway.log_shows("stopping"));
+        std::thread::sleep(Duration::from_millis(500));
+        let answer = exchange.finish();
+        assert!(answer.clean && answer.body.len() > 16 << 20, "{is_stream}: {} bytes", answer.body.len());
+        gateway.ends_with(0);
+    }
+}

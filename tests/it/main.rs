@@ -20,6 +20,8 @@ mod disconnect;
 #[cfg(test)]
 mod disk_full;
 #[cfg(test)]
+mod endings;
+#[cfg(test)]
 mod first_start;
 #[cfg(test)]
 mod groups;

@@ -137,3 +137,31 @@ fn verify_beside_load() {
         outputs.iter().for_each(|output| assert_eq!(output.code, 0, "{}\n{}", output.stdout, output.stderr));
     });
 }
+
+/// T13: a token that is disabled, deleted or narrowed while a request's body is still on its way is not served.
+#[test]
+fn a_token_that_changes_while_the_body_arrives() {
+    let mock = Mock::answering(1, 1);
+    let gateway = Gateway::start(Settings::with(&mock));
+    let body = chat("m-ok", &json!({"max_tokens": 16}));
+    for (change, status, code) in [
+        (Some(json!({"status": 2})), 401, "token_disabled"),
+        (Some(json!({"model_limits_enabled": true, "model_limits": "m-out"})), 403, "model_not_allowed"),
+        (None, 401, "invalid_api_key"),
+    ] {
+        let token = gateway.create(json!({"remain_quota": 1000}));
+        let bytes = Request::post("/v1/chat/completions", &body).bearer(&token.key).bytes();
+        let mut connection = gateway.connect();
+        connection.send(&bytes[..bytes.len() - 5]);
+        // The gateway has seen the head: a request behind it on another connection was answered.
+        gateway.get(&token.key, "/v1/balance").expect(200);
+        let target = format!("/v1/tokens/{}", token.id);
+        match change {
+            Some(change) => gateway.patch(&target, &change).expect(200),
+            None => gateway.delete(&target).expect(200),
+        };
+        connection.send(&bytes[bytes.len() - 5..]);
+        connection.answer().unwrap().finish().refuses(status, code);
+    }
+    assert_eq!(mock.count(), 0);
+}

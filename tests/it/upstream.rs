@@ -398,3 +398,22 @@ fn leftovers_poison_nobody() {
         assert!(!answer.text().contains("evil"), "{}", answer.text());
     }
 }
+
+/// T35: a provider's error that repeats the prompt does not bring it into the log: that is asserted for every log.
+#[test]
+fn prompts_in_error_texts() {
+    let mock = Mock::start(|request| {
+        let said = request.json()["messages"][0]["content"].as_str().unwrap_or_default().to_owned();
+        let status = [400, 413, 422, 429, 500, 503][request.number];
+        Reply::json(
+            status,
+            &json!({"error": {"message": format!("cannot read {said:?}"), "type": "t", "code": "c"}}),
+        )
+    });
+    let gateway = Gateway::start(Settings::with(&mock));
+    let token = gateway.create(json!({"remain_quota": 10_000}));
+    for status in [400, 413, 422, 429, 502, 502] {
+        gateway.chat(&token.key, &chat("m-ok", &json!({"max_tokens": 50}))).expect(status);
+    }
+    assert!(gateway.log_shows("answered 422 (\"t\" \"c\")"));
+}

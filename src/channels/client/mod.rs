@@ -77,7 +77,8 @@ impl Line {
         let Self { channel, mut wire } = self;
         let mut request = request::compose(&channel, request)?;
         let mut may_redial = true;
-        if !wire.is_quiet() {
+        // What waits may be for TLS itself (session tickets): it is read before the kernel is asked.
+        if !(wire.is_reusable() && wire.is_quiet()) {
             wire = dial_anew(&channel).await?;
             may_redial = false;
         }

@@ -564,8 +564,8 @@ fn channel_like(other: &Channel) -> Channel {
     same
 }
 
-#[tokio::test]
-async fn only_a_named_authority_is_believed() {
+/// A server of TLS on `localhost`, and the PEM text of who vouches for it.
+fn tls_server() -> (TlsAcceptor, Vec<u8>) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = PrivateKeyDer::from_pem_slice(made.signing_key.serialize_pem().as_bytes()).unwrap();
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -574,14 +574,39 @@ async fn only_a_named_authority_is_believed() {
         .with_no_client_auth()
         .with_single_cert(vec![made.cert.der().clone()], key)
         .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    (TlsAcceptor::from(Arc::new(config)), made.cert.pem().into_bytes())
+}
+
+/// TLS 1.3 sends session tickets behind its handshake: a connection on which they wait is as good as any.
+#[tokio::test]
+async fn session_tickets_are_no_reason_to_dial_again() {
+    let (acceptor, authority) = tls_server();
+    let mock = Mock::start_with(&[&[Read, Write(OK)]], Some(acceptor)).await;
+    let mut channel = channel(&format!("https://localhost:{}/v1", mock.port));
+    channel.ca_pem = Some(authority);
+    let patience = Patience::stream(&channel.timeouts, Instant::now());
+    let line = connect(&Arc::new(channel)).await.unwrap();
+    while line.wire.is_quiet() {
+        tokio::task::yield_now().await;
+    }
+    // The runtime looks at its sockets after some tens of these.
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
+    let reply = line.send(post(), patience).await.unwrap();
+    assert_eq!(reply.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn only_a_named_authority_is_believed() {
+    let (acceptor, authority) = tls_server();
     let until_closed: &[Step] = &[Read, Write("HTTP/1.1 200 OK\r\n\r\nto its end")];
     let reused: &[Step] = &[Read, Write(OK), Read, Write(OK)];
     let mock = Mock::start_with(&[reused, until_closed, &[], &[]], Some(acceptor)).await;
     let url = |host: &str| format!("https://{host}:{}/v1", mock.port);
     let trusting = |host: &str| {
         let mut channel = channel(&url(host));
-        channel.ca_pem = Some(made.cert.pem().into_bytes());
+        channel.ca_pem = Some(authority.clone());
         Arc::new(channel)
     };
     let good = trusting("localhost");

@@ -5,6 +5,8 @@ use bytes::{Bytes, BytesMut};
 use crate::channels::client::{Fault, ProviderReply, ReplyBody};
 use crate::relay::failure::Failure;
 use crate::relay::headers::Headers;
+use crate::relay::inbound::Body;
+use crate::relay::parcel::Parcel;
 use crate::relay::verdict::Ending;
 use crate::wire::Answer;
 
@@ -24,7 +26,7 @@ impl Exchange {
         let most = self.relay.settings.max_response_bytes;
         match self.read_whole(&mut reply.body, most).await {
             Ok(body) => {
-                ends.metered.meter.on_body(&body);
+                ends.metered.meter.on_body(&body.bytes);
                 self.answer_plain(status, headers, body, ends).await;
             }
             Err(unread) => {
@@ -40,7 +42,7 @@ impl Exchange {
         }
     }
 
-    async fn answer_plain(&self, status: u16, mut headers: Headers, body: Bytes, ends: &mut Ends<'_>) {
+    async fn answer_plain(&self, status: u16, mut headers: Headers, body: Body, ends: &mut Ends<'_>) {
         let reading = ends.metered.meter.reading();
         if reading.answer != Answer::Given {
             log::warn!("request {}: the provider answered {status} with {:?}", self.id, reading.answer);
@@ -58,11 +60,11 @@ impl Exchange {
         }
         headers.extend(self.remaining_header());
         headers.extend(self.rate_headers());
-        ends.client.answer(status, headers, body);
+        ends.client.answer(status, headers, Parcel::new(body.bytes, Some(body.buffered)));
     }
 
     /// Reads a body to its end, within `most` bytes and what may be buffered in all.
-    pub(super) async fn read_whole(&self, body: &mut ReplyBody, most: usize) -> Result<Bytes, Unread> {
+    pub(super) async fn read_whole(&self, body: &mut ReplyBody, most: usize) -> Result<Body, Unread> {
         let mut buffered = self.relay.buffers.begin();
         let mut first = Bytes::new();
         let mut whole = BytesMut::new();
@@ -80,6 +82,7 @@ impl Exchange {
                 whole.extend_from_slice(&piece);
             }
         }
-        Ok(if whole.is_empty() { first } else { whole.freeze() })
+        let bytes = if whole.is_empty() { first } else { whole.freeze() };
+        Ok(Body { bytes, buffered })
     }
 }

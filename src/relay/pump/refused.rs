@@ -6,6 +6,7 @@ use crate::channels::Channel;
 use crate::channels::client::ProviderReply;
 use crate::relay::failure::Failure;
 use crate::relay::headers::Headers;
+use crate::relay::parcel::Parcel;
 use crate::relay::verdict::Ending;
 use crate::wire::fault::{ErrorWords, ProviderError, error_body, redact};
 
@@ -24,11 +25,17 @@ impl Exchange {
     ) {
         let status = reply.status.as_u16();
         // What cannot be read of an error does not matter: its status says enough.
-        let body = self.read_whole(&mut reply.body, ERROR_BYTES).await.unwrap_or_default();
+        let body = self.read_whole(&mut reply.body, ERROR_BYTES).await;
+        let body = body.map(|body| body.bytes).unwrap_or_default();
         let error = ProviderError::read(&body);
         let message = clean(channel, &error.message);
-        log::warn!("request {}: channel {:?} answered {status}: {message:?}", self.id, channel.name.as_str());
-        if is_channels_own(status, &error) {
+        let is_channels_own = is_channels_own(status, &error);
+        // What is wrong with an account is the operator's to know; other errors may repeat the prompt.
+        let reason = if is_channels_own && status < 500 { &message } else { "" };
+        let (kind, code) = (clean(channel, &error.kind), clean(channel, &error.code));
+        let name = channel.name.as_str();
+        log::warn!("request {}: channel {name:?} answered {status} ({kind:?} {code:?}) {reason:?}", self.id);
+        if is_channels_own {
             let failure = Failure::upstream(format!(
                 "The model's provider could not serve the request (status {status})."
             ));
@@ -38,7 +45,8 @@ impl Exchange {
             self.close(charged).await;
         }
         headers.extend(self.rate_headers());
-        ends.client.answer(status, headers, told(channel, &body, &error, &message));
+        let body = Parcel::new(told(channel, &body, &error, &message), None);
+        ends.client.answer(status, headers, body);
     }
 }
 

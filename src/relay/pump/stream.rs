@@ -45,7 +45,7 @@ impl Exchange {
         headers.extend(self.rate_headers());
         let mut splitter = Splitter::new(self.relay.settings.max_event_bytes);
         let stop = self.forward(&mut body, &mut splitter, &headers, ends).await;
-        let failure = match stop {
+        let (ending, failure) = match stop {
             Stop::Terminator(last) => {
                 ends.client.open(&headers);
                 self.terminate(last, ends).await;
@@ -59,14 +59,16 @@ impl Exchange {
             }
             Stop::TooLarge => {
                 let most = self.relay.settings.max_event_bytes;
-                Failure::upstream(format!("The model's provider sent an event of more than {most} bytes."))
+                let message = format!("The model's provider sent an event of more than {most} bytes.");
+                (Ending::Broken, Failure::upstream(message))
             }
             Stop::NoTerminator => {
-                Failure::upstream("The model's provider ended its stream before it was complete.")
+                let message = "The model's provider ended its stream before it was complete.";
+                (Ending::Faulted, Failure::upstream(message))
             }
         };
         log::warn!("request {}: {}", self.id, failure.message);
-        self.settle_failed(Ending::Broken, failure, ends).await;
+        self.settle_failed(ending, failure, ends).await;
     }
 
     /// Forwards events until something stops it.
@@ -91,14 +93,13 @@ impl Exchange {
             let (out, stop) = match piece {
                 Some(Ok(piece)) => take(splitter, piece, &mut ends.metered),
                 Some(Err(fault)) => return Stop::Broken(fault),
-                None => {
-                    (splitter.finish().map(|event| event.raw).unwrap_or_default(), Some(Stop::NoTerminator))
-                }
+                None => (Bytes::new(), Some(take_last(splitter, &mut ends.metered))),
             };
             if !out.is_empty() {
                 ends.client.open(headers);
                 if ends.client.deliver(out).await == Err(Left) && self.may_abort() {
-                    return Stop::ClientLeft;
+                    // What stopped the stream in this same piece is not lost with its client.
+                    return stop.unwrap_or(Stop::ClientLeft);
                 }
             }
             if let Some(stop) = stop {
@@ -155,6 +156,17 @@ fn take(splitter: &mut Splitter, piece: Bytes, metered: &mut Metered) -> (Bytes,
             Ok(None) => return (out.joined(), None),
             Err(_) => return (out.joined(), Some(Stop::TooLarge)),
         }
+    }
+}
+
+/// Meters what came behind the last blank line when the stream has ended. A terminator counts without one; anything else is
+/// no event to a client, so it is not passed on: the error that follows must stand alone.
+fn take_last(splitter: &mut Splitter, metered: &mut Metered) -> Stop {
+    let Some(event) = splitter.finish() else { return Stop::NoTerminator };
+    match metered.meter.on_event(&event) {
+        Step::Terminator => Stop::Terminator(event.raw),
+        Step::Fault => Stop::Fault,
+        Step::Forward | Step::Strip => Stop::NoTerminator,
     }
 }
 

@@ -228,7 +228,7 @@ fn an_error_ends_a_stream() {
         ("event: error\ndata: {\"message\":\"m\"}\n\n".to_owned(), vec![Fault], Answer::Error),
         ("{\"error\":{\"message\":\"m\"}}\n\n".to_owned(), vec![Fault], Answer::Error),
         (format!("{DELTA}data: {{\"error\":\"m\"}}\n\n"), vec![Forward, Fault], Answer::Given),
-        ("<html>\n\n".to_owned(), vec![Forward], Answer::Page),
+        ("<html>\n\n".to_owned(), vec![Fault], Answer::Page),
         (": ping\n\n".to_owned(), vec![Forward], Answer::Nothing),
     ] {
         let (got, reading) = stream(UsageEvent::Gateway, &text);
