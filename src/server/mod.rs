@@ -21,6 +21,7 @@ use crate::telemetry::start_logging;
 
 pub use assembly::{Core, Purpose, StartFault, assemble};
 use connections::Connections;
+use control::Control;
 use dispatch::{Front, dispatch};
 
 /// Runs the gateway until it is told to stop.
@@ -46,13 +47,18 @@ pub fn run(config: Config) -> ExitCode {
 
 async fn serve(config: Config) -> Result<(), StartFault> {
     let config = Arc::new(config);
-    let core = assemble(&config, Purpose::Serve).await?;
-    let front = Arc::new(Front::new(&config, &core));
-    let (server, url) = listen(&config, &front)?;
-    let control = control::listen(&config, &front)?;
+    // First of all: a stop in the middle of the start must not end it between the making of the admin key and its showing.
     let signals = stop::Signals::listen()
         .map_err(|error| StartFault::Failed(format!("cannot catch signals: {error}")))?;
-    first_start::announce(core.first_key.as_ref(), &url);
+    let core = assemble(&config, Purpose::Serve).await?;
+    let front = Arc::new(Front::new(&config, &core));
+    let doors = Doors::open(&config, &front);
+    let url =
+        doors.as_ref().map_or_else(|_| format!("http://{}", config.server.listen), |doors| doors.url.clone());
+    // The key was recorded, so it is shown even where the start ends here: no other start will.
+    first_start::show_key(core.first_key.as_ref(), &url);
+    let Doors { server, control, .. } = doors?;
+    first_start::show_address(&url);
     log::info!(
         "tollgate {} is listening on {url}; database {} (durability {})",
         env!("CARGO_PKG_VERSION"),
@@ -64,6 +70,21 @@ async fn serve(config: Config) -> Result<(), StartFault> {
     drop(control.socket);
     core.store.close();
     stopped.map_err(|error| StartFault::Failed(format!("the server ended by itself: {error}")))
+}
+
+/// What is listened on.
+struct Doors {
+    server: Running,
+    url: String,
+    control: Control,
+}
+
+impl Doors {
+    fn open(config: &Arc<Config>, front: &Arc<Front>) -> Result<Self, StartFault> {
+        let (server, url) = listen(config, front)?;
+        let control = control::listen(config, front)?;
+        Ok(Self { server, url, control })
+    }
 }
 
 /// Listens on the network.

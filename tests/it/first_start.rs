@@ -26,6 +26,22 @@ fn the_first_start_prints_one_key() {
     gateway.get(&key, "/v1/tokens").expect(200);
 }
 
+/// A first start that ends early, here because its port is taken, has still shown the key that it made: no other start will.
+#[test]
+fn a_first_start_that_fails_shows_its_key() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("\"{}\"", taken.local_addr().unwrap());
+    let settings = || Settings::demo().without_admin_key();
+    let mut gateway = Gateway::prepare(settings().set("server", "listen", &address));
+    let output = gateway.run(&["serve"]);
+    assert_eq!(output.code, 1, "{}", output.stderr);
+    let key = printed_key(&output.stdout).unwrap_or_else(|| panic!("no key in {}", output.stdout));
+    gateway.adopt_admin(&key);
+    gateway.configure(settings());
+    gateway.restart();
+    gateway.get(&key, "/v1/tokens").expect(200);
+}
+
 /// A key given by the environment is the only one, and is never printed.
 #[test]
 fn a_given_admin_key_makes_no_second_token() {
