@@ -43,6 +43,16 @@ pub enum OpenFault {
     Failed(String),
 }
 
+impl OpenFault {
+    /// The ledger's row `seq` does not follow from the one before it.
+    pub fn broken_ledger(path: &Path, seq: i64) -> Self {
+        Self::Damaged(format!(
+            "the ledger in {} does not fit together at row {seq}: it was changed from outside; see `tollgate verify`",
+            path.display()
+        ))
+    }
+}
+
 impl fmt::Display for OpenFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -83,6 +93,12 @@ pub fn prepare_directory(database: &Path) -> Result<(), OpenFault> {
     let directory = directory_of(database);
     fs::create_dir_all(&directory)
         .map_err(|error| failed("cannot make the data directory", &directory, &error))?;
+    inspect_directory(database)
+}
+
+/// Refuses a data directory that others may write to, and a database that is a link.
+fn inspect_directory(database: &Path) -> Result<(), OpenFault> {
+    let directory = directory_of(database);
     let meta = fs::metadata(&directory).map_err(|error| failed("cannot look at", &directory, &error))?;
     if meta.mode() & 0o022 != 0 {
         return Err(OpenFault::Directory(format!(
@@ -180,6 +196,26 @@ pub fn open_reader(path: &Path) -> Result<Connection, OpenFault> {
     check_identity(&sql, path)?;
     sql.set_prepared_statement_cache_capacity(64);
     Ok(sql)
+}
+
+/// Opens a database to read it, once it has passed all that a start looks at; `None` where a start would make it. Not for a
+/// process that writes to it: looking at the file gives the writer's locks away (R7).
+///
+/// # Errors
+/// What a start would refuse.
+pub fn open_inspected(path: &Path) -> Result<Option<Connection>, OpenFault> {
+    if !directory_of(path).exists() {
+        return Ok(None);
+    }
+    inspect_directory(path)?;
+    let has_log = fs::metadata(with_suffix(path, "-wal")).is_ok_and(|meta| meta.len() > 0);
+    check_header(path, if has_log { LogBeside::Some } else { LogBeside::None })?;
+    if !fs::metadata(path).is_ok_and(|meta| meta.len() > 0) {
+        return Ok(None);
+    }
+    let sql = open_reader(path)?;
+    quick_check(&sql, path)?;
+    Ok(Some(sql))
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the room that opens connections")]
