@@ -2,9 +2,9 @@
 //! The only place that makes a connection.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::Read;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -164,6 +164,7 @@ pub fn open_writer(path: &Path, durability: Durability) -> Result<Connection, Op
     if unclean {
         quick_check(&sql, path)?;
     }
+    make_private(path);
     let set_up = || -> rusqlite::Result<()> {
         sql.set_db_config(keep_log, false)?;
         sql.pragma_update(None, "journal_mode", "wal")?;
@@ -229,6 +230,18 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, OpenFault> {
     };
     set_up().map_err(|error| sql_failed(path, &error))?;
     Ok(sql)
+}
+
+/// Takes other users' rights away from a database that is ours, such as a copied one. Files of SQLite's beside it follow it.
+fn make_private(database: &Path) {
+    for path in ["", "-wal", "-shm"].map(|suffix| with_suffix(database, suffix)) {
+        if !fs::metadata(&path).is_ok_and(|meta| meta.mode() & 0o077 != 0) {
+            continue;
+        }
+        if let Err(error) = fs::set_permissions(&path, Permissions::from_mode(0o600)) {
+            log::warn!("other users may read {}, and its mode cannot be changed: {error}", path.display());
+        }
+    }
 }
 
 /// Whether a log with something in it lies beside the database.

@@ -346,6 +346,21 @@ fn file_modes() {
     assert_eq!(mode(&open, "data"), Some(0o777), "not changed behind the operator's back");
 }
 
+/// A database that was copied with the rights of any file is private again once it is opened.
+#[test]
+fn a_copied_database_becomes_private() {
+    let mut gateway = Gateway::start(Settings::demo());
+    gateway.terminate();
+    let readable = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(gateway.database(), readable).unwrap();
+    gateway.restart();
+    gateway.create(json!({"remain_credits": 1}));
+    for suffix in ["", "-wal", "-shm"] {
+        let name = format!("data/tollgate.db{suffix}");
+        assert_eq!(mode(&gateway, &name).map(|mode| mode & 0o077), Some(0), "{name}");
+    }
+}
+
 /// OP-14: a secret that the world may read is warned of.
 #[test]
 fn secret_files() {
