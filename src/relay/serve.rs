@@ -105,7 +105,7 @@ async fn chat(
     let asked = Request { caller: &caller, ask: &ask, id, at: visit.at };
     let pending = match relay.gate.admit(asked, &*relay.directory).await {
         Ok(pending) => pending,
-        Err(refusal) => return told(visit, &refused(&refusal, caller.token().id, &ask.model)),
+        Err(refusal) => return told(visit, &refused(&refusal, caller.token(), &ask.model)),
     };
     let (sender, head) = oneshot::channel();
     let client = Client::new(sender, relay.settings.write_timeout);
