@@ -11,6 +11,7 @@ use futures_util::StreamExt;
 use crate::api::refusal::{Language, Refusal};
 use crate::api::routes::{self, Matched};
 use crate::api::{Answer, Call, Desk, open_to_other_sites};
+use crate::telemetry::RequestLine;
 use crate::tokens::{Caller, CredentialFault, Credentials, identify};
 
 /// The largest body of the token API.
@@ -20,12 +21,14 @@ const BODY_MOST: usize = 4 << 20;
 #[derive(Copy, Clone, Debug)]
 pub struct LocalAdmin;
 
-/// Answers a request on one of the token API's paths ([`routes::has_route`]). A body must arrive within `patience`.
+/// Answers a request on one of the token API's paths ([`routes::has_route`]). A body must arrive within `patience`. Who calls
+/// is noted in `line`.
 pub async fn serve(
     desk: &Desk,
     request: &HttpRequest,
     payload: web::Payload,
     patience: Duration,
+    line: &mut RequestLine,
 ) -> HttpResponse {
     let path = request.uri().path();
     if request.method() == "OPTIONS" && routes::is_open_to_other_sites(path) {
@@ -34,6 +37,7 @@ pub async fn serve(
     let language = language(request);
     match admit(desk, request) {
         Ok((matched, caller)) => {
+            line.token = Some((caller.token().id, caller.token().user));
             let body = match read_body(request, matched, payload, patience).await {
                 Ok(body) => body,
                 Err(refusal) => return refused(request, &refusal, language, Unread::Perhaps),

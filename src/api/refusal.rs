@@ -40,6 +40,8 @@ pub enum Refusal {
     Ambiguous,
     /// Scope, role or address forbids it; the words for it.
     Forbidden(&'static str),
+    /// A field has what only admins may give it: its name, and the words for that.
+    AdminsOnly(String, &'static str),
     /// Too many calls; seconds until the next passes.
     TooManyCalls(i64),
     /// The last administrator would be lost.
@@ -89,7 +91,9 @@ impl Refusal {
             Self::MediaType => (415, "unsupported_media_type"),
             Self::Generation => (500, "token_generation_failed"),
             Self::Storage => (503, "storage_unavailable"),
-            Self::Unauthenticated | Self::Forbidden(_) | Self::TooManyCalls(_) => return None,
+            Self::Unauthenticated | Self::Forbidden(_) | Self::AdminsOnly(..) | Self::TooManyCalls(_) => {
+                return None;
+            }
         })
     }
 
@@ -108,6 +112,7 @@ impl Refusal {
                 Language::Chinese => "生成令牌失败".to_owned(),
             },
             Self::Field(name, why) => format!("{name}: {why}"),
+            Self::AdminsOnly(name, why) => format!("{name}: {why}"),
             Self::InvalidJson(words) | Self::DuplicateField(words) | Self::NotListed(words) => words.clone(),
             Self::NotFound(what) => format!("No such {what}"),
             Self::NoRoute => "No such route".to_owned(),
@@ -151,7 +156,7 @@ impl Refusal {
 
     fn own_shape(&self, message: &str) -> Answer {
         let (status, kind) = match self {
-            Self::Forbidden(_) => (403, "permission_error"),
+            Self::Forbidden(_) | Self::AdminsOnly(..) => (403, "permission_error"),
             Self::TooManyCalls(_) => (429, "rate_limit_error"),
             _ => (401, "authentication_error"),
         };

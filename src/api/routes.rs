@@ -1,5 +1,6 @@
 //! The routes of the token API: one table of method, path, deed and who may do it.
 
+use crate::api::body::parse_integer;
 use crate::api::refusal::Refusal;
 use crate::tokens::{Caller, Role, Scope};
 
@@ -128,8 +129,8 @@ impl Matched<'_> {
     /// # Errors
     /// When there is none that could be an object's.
     pub fn number(&self, what: &'static str) -> Result<i64, Refusal> {
-        let digits = self.id.bytes().all(|byte| byte.is_ascii_digit());
-        self.id.parse().ok().filter(|_| digits).ok_or(Refusal::NotFound(what))
+        // One spelling alone, so that an Idempotency-Key, which goes by the path, cannot be passed by with another.
+        parse_integer(self.id).filter(|number| *number > 0).ok_or(Refusal::NotFound(what))
     }
 }
 
@@ -212,7 +213,14 @@ mod tests {
     fn numbers_in_paths_are_plain() {
         let number = |path| find("GET", path).unwrap().number("token").ok();
         assert_eq!(number("/v1/tokens/12"), Some(12));
-        for path in ["/v1/tokens/+1", "/v1/tokens/-1", "/v1/tokens/a", "/v1/tokens/99999999999999999999"] {
+        for path in [
+            "/v1/tokens/+1",
+            "/v1/tokens/-1",
+            "/v1/tokens/012",
+            "/v1/tokens/0",
+            "/v1/tokens/a",
+            "/v1/tokens/99999999999999999999",
+        ] {
             assert_eq!(number(path), None, "{path}");
         }
     }

@@ -91,7 +91,7 @@ impl Desk {
         let once = call.once()?;
         self.refuse_repeated(once.as_ref()).await?;
         let form = TokenForm::read(&Fields::of_body(call.body)?, self.rules())?;
-        let (new, keys) = self.mint_for(call, vec![form])?;
+        let (new, keys) = self.mint_for(call, vec![form], "")?;
         let author = call.author();
         let create = move |txn: &mut Txn<'_>| create_all(txn, &new, &author, "");
         let records = self.write(once, Refusal::Generation, create).await?;
@@ -109,24 +109,32 @@ impl Desk {
         for (at, raw) in list.into_iter().enumerate() {
             forms.push(TokenForm::read(&Fields::of_member(&format!("tokens[{at}]"), raw)?, self.rules())?);
         }
-        let (new, keys) = self.mint_for(call, forms)?;
+        let (new, keys) = self.mint_for(call, forms, "tokens")?;
         let author = call.author();
         let create = move |txn: &mut Txn<'_>| create_all(txn, &new, &author, "tokens");
         let records = self.write(once, Refusal::Generation, create).await?;
         Ok(Answer::amounts(self.show_with_keys(records, keys)))
     }
 
-    /// Draws a key for each form, if the caller may make such tokens.
-    fn mint_for(&self, call: &Call<'_>, forms: Vec<TokenForm>) -> Result<(Vec<NewToken>, Vec<Key>), Refusal> {
+    /// Draws a key for each form, if the caller may make such tokens; one that it may not is refused at its place in `list`.
+    fn mint_for(
+        &self,
+        call: &Call<'_>,
+        forms: Vec<TokenForm>,
+        list: &str,
+    ) -> Result<(Vec<NewToken>, Vec<Key>), Refusal> {
         let own = call.caller.token().user;
         let mut new = Vec::with_capacity(forms.len());
         let mut keys = Vec::with_capacity(forms.len());
-        for form in forms {
+        for (at, form) in forms.into_iter().enumerate() {
             let user = form.user.map_or(own, UserId);
             if user != own && !call.is_admin() {
-                return Err(Refusal::Forbidden("user_id: only admins make tokens for other users"));
+                let why = "only admins make tokens for other users";
+                return Err(Refusal::AdminsOnly(place(list, at, "user_id"), why));
             }
-            refuse_more_scope(call, form.settings.scopes, None)?;
+            if gains_manage(form.settings.scopes, None) && !call.is_admin() {
+                return Err(Refusal::AdminsOnly(place(list, at, "scopes"), MORE_SCOPE));
+            }
             let key = self.mint();
             new.push(NewToken {
                 user,
@@ -152,7 +160,7 @@ impl Desk {
             let before = find_seen(txn.sql(), id, sees)?;
             let gains = |scopes: Scopes| member && gains_manage(scopes, Some(before.settings.scopes));
             if changes.scopes.is_some_and(gains) {
-                return Err(Denied::Refused(MORE_SCOPE));
+                return Err(Denied::Refused(Refusal::AdminsOnly("scopes".to_owned(), MORE_SCOPE)));
             }
             let sets_end = changes.sets_end();
             let settings = changes.apply(before.settings.clone(), "model_limits").map_err(Denied::Refused)?;
@@ -218,14 +226,15 @@ impl Desk {
     }
 }
 
-const MORE_SCOPE: Refusal = Refusal::Forbidden("scopes: only admins give a token the scope manage");
+const MORE_SCOPE: &str = "only admins give a token the scope manage";
+
+/// A field's name: of the body itself, or of an element of its `list`.
+fn place(list: &str, at: usize, field: &str) -> String {
+    if list.is_empty() { field.to_owned() } else { format!("{list}[{at}].{field}") }
+}
 
 fn gains_manage(scopes: Scopes, before: Option<Scopes>) -> bool {
     scopes.permit(Scope::Manage) && !before.is_some_and(|before| before.permit(Scope::Manage))
-}
-
-fn refuse_more_scope(call: &Call<'_>, scopes: Scopes, before: Option<Scopes>) -> Result<(), Refusal> {
-    if !call.is_admin() && gains_manage(scopes, before) { Err(MORE_SCOPE) } else { Ok(()) }
 }
 
 /// The one field of a batch that names tokens: 1 to 1 000 numbers; a number that comes twice counts once.
@@ -268,9 +277,8 @@ fn create_all(
     let mut records = Vec::with_capacity(new.len());
     for (at, token) in new.iter().enumerate() {
         if users::find(txn.sql(), token.user)?.is_none() {
-            let field = if list.is_empty() { "user_id".to_owned() } else { format!("{list}[{at}].user_id") };
             let why = format!("there is no user {}", token.user);
-            return Err(Denied::Refused(Refusal::Field(field, why)));
+            return Err(Denied::Refused(Refusal::Field(place(list, at, "user_id"), why)));
         }
         let record = tokens::insert(txn, token)?;
         audit::record(txn, author, "token.create", record.id.0, (None, Some(record.to_audit())))?;

@@ -6,13 +6,12 @@ use serde::Serialize;
 
 use super::args::Format;
 use super::failed::Failed;
-use super::proof::{self, ShownReport};
 use super::screen::{Out, Table, safe, safe_json};
 use crate::catalogue::Provider;
 use crate::channels::Channel;
 use crate::config::Config;
 use crate::directory::Unpriced;
-use crate::store::{self, Report};
+use crate::store::{self, Examined};
 
 #[derive(Debug, Serialize)]
 struct Findings<'a> {
@@ -21,7 +20,7 @@ struct Findings<'a> {
     /// Provider → the models with a price.
     priced_models: BTreeMap<&'static str, usize>,
     channels: Vec<ShownChannel<'a>>,
-    database: ShownDatabase<'a>,
+    database: ShownDatabase,
 }
 
 #[derive(Debug, Serialize)]
@@ -37,44 +36,35 @@ struct ShownChannel<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct ShownDatabase<'a> {
+struct ShownDatabase {
     path: String,
-    /// `None`: there is no database yet.
-    report: Option<ShownReport<'a>>,
+    /// `sound`, or `absent`; `None`: it does not open, as standard error says.
+    state: Option<&'static str>,
 }
 
 /// Looks at everything and prints what there is. The configuration was read already, so it has no fault.
 ///
 /// # Errors
-/// When the database is damaged, newer or does not add up.
+/// When the database is one that a server would not start on.
 pub fn check(config: &Config, format: Format, out: Out<'_>) -> Result<(), Failed> {
-    let path = &config.database.path;
-    let report = if path.exists() { Some(store::verify(path, None)) } else { None };
-    let (report, fault) = match report.transpose() {
-        Ok(report) => (report, None),
-        Err(fault) => (None, Some(Failed::of_open(&fault))),
-    };
-    let findings = find(config, report.as_ref());
+    let examined = store::examine(&config.database.path);
+    let findings = find(config, examined.as_ref().ok().copied());
     if format.json {
         let json = serde_json::to_string(&findings)
             .expect("findings have string keys and cannot fail to be written");
         writeln!(out, "{}", safe_json(&json))?;
     } else {
         print(&findings, out)?;
-        match (&report, &fault) {
-            (Some(report), _) => proof::print(report, out)?,
-            (None, None) => writeln!(out, "there is none yet: the first start makes it")?,
-            (None, Some(_)) => {}
+        match examined {
+            Ok(Examined::Sound) => writeln!(out, "it opens; `tollgate verify` proves what is in it")?,
+            Ok(Examined::Absent) => writeln!(out, "there is none yet: the first start makes it")?,
+            Err(_) => {}
         }
     }
-    match (fault, report) {
-        (Some(fault), _) => Err(fault),
-        (None, Some(report)) => proof::judge(&report),
-        (None, None) => Ok(()),
-    }
+    examined.map(drop).map_err(|fault| Failed::of_open(&fault))
 }
 
-fn find<'a>(config: &'a Config, report: Option<&'a Report>) -> Findings<'a> {
+fn find(config: &Config, examined: Option<Examined>) -> Findings<'_> {
     let mut warnings = config.warnings.clone();
     warnings.extend(unpriced(config));
     let priced = Provider::ALL.map(|provider| (provider.as_str(), config.catalogue.models(provider).count()));
@@ -85,7 +75,10 @@ fn find<'a>(config: &'a Config, report: Option<&'a Report>) -> Findings<'a> {
         channels: config.roster.channels().iter().map(|channel| shown(channel)).collect(),
         database: ShownDatabase {
             path: config.database.path.display().to_string(),
-            report: report.map(ShownReport::from),
+            state: examined.map(|examined| match examined {
+                Examined::Absent => "absent",
+                Examined::Sound => "sound",
+            }),
         },
     }
 }
@@ -185,7 +178,7 @@ mod tests {
         let (_, text) = checked(CHANNEL, Format { json: true });
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(json["channels"][0]["api_keys"], 1);
-        assert_eq!(json["database"]["report"], serde_json::Value::Null);
+        assert_eq!(json["database"]["state"], "absent");
         assert!(!text.contains("secret-of-the-provider"), "{text}");
     }
 }

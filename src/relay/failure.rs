@@ -10,7 +10,7 @@ use crate::ids::{RequestId, TokenId};
 use crate::ledger::Which;
 use crate::limits::{RateFault, RateKind};
 use crate::money::{Money, credits_of_quota};
-use crate::tokens::{AuthFault, CredentialFault};
+use crate::tokens::{ApiToken, AuthFault, CredentialFault};
 use crate::wire::fault::{ErrorWords, error_body, error_event};
 use crate::wire::{AskFault, JsonFault};
 
@@ -227,7 +227,7 @@ impl From<AskFault> for Failure {
 }
 
 /// A refusal of the gate, told to the holder of `token` who asked for `model`.
-pub fn refused(refusal: &Refusal, token: TokenId, model: &str) -> Failure {
+pub fn refused(refusal: &Refusal, token: &ApiToken, model: &str) -> Failure {
     match refusal {
         Refusal::ModelNotAllowed => {
             let message = format!("This API key may not use the model {model:?}.");
@@ -274,7 +274,7 @@ fn rate(fault: RateFault) -> Failure {
     Failure::new(429, RATE, code, message).with("retry-after", fault.retry_after.to_string())
 }
 
-fn budget(refusal: &BudgetRefusal, token: TokenId) -> Failure {
+fn budget(refusal: &BudgetRefusal, token: &ApiToken) -> Failure {
     let line = &refusal.shortfall.line;
     let credits = |amount: Money| credits_of_quota(amount.quota_down());
     let used_up = |amount: Money| credits_of_quota(amount.quota_up());
@@ -293,7 +293,8 @@ fn budget(refusal: &BudgetRefusal, token: TokenId) -> Failure {
             "insufficient_quota",
             format!(
                 "The token's total quota is spent ({figures}). It does not reset. An administrator can add credit: \
-                 POST /v1/tokens/{token}/credit {{\"credits\": {missing}}}"
+                 POST /v1/tokens/{}/credit {{\"credits\": {missing}}}",
+                token.id
             ),
         ),
         Which::User => Failure::new(
@@ -302,11 +303,12 @@ fn budget(refusal: &BudgetRefusal, token: TokenId) -> Failure {
             "insufficient_quota",
             format!(
                 "The total quota of the token's user is spent ({figures}). It does not reset. An administrator can add credit: \
-                 POST /v1/users/ID/credit {{\"credits\": {missing}}}"
+                 POST /v1/users/{}/credit {{\"credits\": {missing}}}",
+                token.user
             ),
         ),
-        Which::Day => window("daily", "daily_limit_exceeded", &figures, refusal, token),
-        Which::Month => window("monthly", "monthly_limit_exceeded", &figures, refusal, token),
+        Which::Day => window("daily", "daily_limit_exceeded", &figures, refusal, token.id),
+        Which::Month => window("monthly", "monthly_limit_exceeded", &figures, refusal, token.id),
     };
     failure.with("x-should-retry", "false")
 }
@@ -314,14 +316,15 @@ fn budget(refusal: &BudgetRefusal, token: TokenId) -> Failure {
 fn window(name: &str, code: &'static str, figures: &str, refusal: &BudgetRefusal, token: TokenId) -> Failure {
     let resets_at = refusal.resets_at.unwrap_or(refusal.at);
     let wait = (resets_at.millis() - refusal.at.millis() + 999).div_euclid(1000).max(1);
-    let advice = if refusal.never_fits() {
-        "Waiting will not help: the request alone is larger than the limit.".to_owned()
+    let vain = if refusal.never_fits() {
+        ", but waiting will not help: the request alone is larger than the limit"
     } else {
-        format!("It resets in {wait} s (Unix time {}).", resets_at.secs())
+        ""
     };
     let message = format!(
-        "The token's {name} limit is reached ({figures}). {advice} An administrator can raise it: \
-         PATCH /v1/tokens/{token} {{\"{name}_credits\": …}}"
+        "The token's {name} limit is reached ({figures}). It resets in {wait} s (Unix time {}){vain}. An administrator can raise it: \
+         PATCH /v1/tokens/{token} {{\"{name}_credits\": …}}",
+        resets_at.secs()
     );
     Failure::new(429, RATE, code, message).with("retry-after", wait.to_string())
 }

@@ -195,7 +195,7 @@ impl Exchange {
 
     /// The hold could not be recorded: nothing was sent, and nothing is charged.
     async fn fail_unrecorded(&self, refusal: &Refusal, client: &mut Client, line: RequestLine) {
-        let failure = refusal_failure(refusal, self.token.id, &self.ask.model);
+        let failure = refusal_failure(refusal, &self.token, &self.ask.model);
         line.log(failure.status, Some(failure.code));
         client.fail(failure).await;
     }

@@ -135,7 +135,7 @@ async fn admit(
         match relay.gate.admit(asked, &*relay.directory).await {
             Ok(pending) => return Ok((caller, pending)),
             Err(Refusal::CallerChanged) => caller = inbound::caller(relay, request, relay.clock.now())?,
-            Err(refusal) => return Err(refused(&refusal, caller.token().id, &ask.model)),
+            Err(refusal) => return Err(refused(&refusal, caller.token(), &ask.model)),
         }
     }
     Err(Failure::overloaded())

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::http::{ConnectionType, Method};
 use actix_web::{HttpRequest, HttpResponse, web};
 
@@ -17,6 +18,7 @@ use crate::relay::failure::Failure;
 use crate::relay::{self, Relay};
 use crate::server::assembly::{self, Core};
 use crate::server::connections::Connections;
+use crate::telemetry::RequestLine;
 
 /// What every worker needs to answer.
 pub struct Front {
@@ -67,12 +69,6 @@ impl Front {
         self.stopping.load(Ordering::Acquire)
     }
 
-    fn refuse(&self, failure: &Failure) -> HttpResponse {
-        let mut response = failure.response(RequestId::mint(self.clock.now()));
-        response.head_mut().set_connection_type(ConnectionType::Close);
-        response
-    }
-
     fn readiness(&self) -> HttpResponse {
         let reason = if self.is_stopping() {
             "stopping"
@@ -90,35 +86,81 @@ impl Front {
     }
 }
 
+/// A request that the relay does not serve, with its line in the log.
+struct Visit {
+    id: RequestId,
+    line: RequestLine,
+    code: Option<&'static str>,
+}
+
+impl Visit {
+    fn begin(front: &Front, request: &HttpRequest) -> Self {
+        let id = RequestId::mint(front.clock.now());
+        Self { id, line: RequestLine::begin(id, request.method().as_str(), request.uri().path()), code: None }
+    }
+
+    /// Refuses; a body is not read, so the connection is closed.
+    fn refuse(&mut self, failure: &Failure) -> HttpResponse {
+        self.code = Some(failure.code);
+        let mut response = failure.response(self.id);
+        response.head_mut().set_connection_type(ConnectionType::Close);
+        response
+    }
+
+    /// The answer as it goes out: under the id that the log has.
+    fn end(self, mut response: HttpResponse) -> HttpResponse {
+        self.line.log(response.status().as_u16(), self.code);
+        let id = HeaderValue::try_from(self.id.to_string());
+        response.headers_mut().insert(HeaderName::from_static("x-request-id"), id.expect("a UUID is ASCII"));
+        response
+    }
+}
+
 /// Answers a request from the network.
 pub async fn dispatch(front: web::Data<Front>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
     let path = request.uri().path();
+    let is_relays = own_route(path).is_none() && !api::has_route(path);
+    if is_relays && !front.is_stopping() && !request.head().upgrade() {
+        return relay::serve(web::Data::from(Arc::clone(&front.relay)), request, payload).await;
+    }
+    let mut visit = Visit::begin(&front, &request);
+    let response = answer_here(&front, &mut visit, &request, payload).await;
+    visit.end(response)
+}
+
+async fn answer_here(
+    front: &Front,
+    visit: &mut Visit,
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> HttpResponse {
+    let path = request.uri().path();
     match own_route(path) {
-        Some(allowed) if allowed.contains(request.method()) => return own_answer(&front, path),
-        Some(_) => return front.refuse(&Failure::method_not_allowed("GET, HEAD")),
+        Some(allowed) if allowed.contains(request.method()) => return own_answer(front, path),
+        Some(_) => return visit.refuse(&Failure::method_not_allowed("GET, HEAD")),
         None => {}
     }
     if front.is_stopping() {
-        return front.refuse(&Failure::overloaded());
+        return visit.refuse(&Failure::overloaded());
     }
     if request.head().upgrade() {
         let failure =
             Failure::invalid_parameter("upgrade", "This server speaks HTTP/1.1 alone: send no Upgrade.");
-        return front.refuse(&failure);
+        return visit.refuse(&failure);
     }
-    if api::has_route(path) {
-        return api::serve(&front.desk, &request, payload, front.body_timeout).await;
-    }
-    relay::serve(web::Data::from(Arc::clone(&front.relay)), request, payload).await
+    api::serve(&front.desk, request, payload, front.body_timeout, &mut visit.line).await
 }
 
 /// Answers a request from the control socket: the token API alone.
 pub async fn control(front: web::Data<Front>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+    let mut visit = Visit::begin(&front, &request);
     let path = request.uri().path();
-    if api::has_route(path) {
-        return api::serve(&front.desk, &request, payload, front.body_timeout).await;
-    }
-    front.refuse(&Failure::no_route(request.method().as_str(), path))
+    let response = if api::has_route(path) {
+        api::serve(&front.desk, &request, payload, front.body_timeout, &mut visit.line).await
+    } else {
+        visit.refuse(&Failure::no_route(request.method().as_str(), path))
+    };
+    visit.end(response)
 }
 
 /// The methods of a route that belongs to no room.

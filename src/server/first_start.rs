@@ -5,10 +5,19 @@ use std::io::{self, Write};
 
 use crate::tokens::Key;
 
-/// Prints the block of a first start, if there is a key to show, and the line that says where the server listens.
-pub fn announce(key: Option<&Key>, url: &str) {
-    let mut text = key.map(|key| block(key, url)).unwrap_or_default();
-    text.push_str(&format!("listening on {url}\n"));
+/// Prints the block of a first start, if there is a key to show.
+pub fn show_key(key: Option<&Key>, url: &str) {
+    if let Some(key) = key {
+        print(&block(key, url));
+    }
+}
+
+/// Prints the line that says where the server listens.
+pub fn show_address(url: &str) {
+    print(&format!("listening on {url}\n"));
+}
+
+fn print(text: &str) {
     let mut out = io::stdout().lock();
     if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
         log::warn!("standard output is closed; a lost admin key is replaced by `tollgate admin-key`");

@@ -48,15 +48,17 @@ pub fn run(config: Config) -> ExitCode {
 
 async fn serve(config: Config) -> Result<(), StartFault> {
     let config = Arc::new(config);
+    // First of all: a stop in the middle of the start must not end it between the making of the admin key and its showing.
+    let signals = stop::Signals::listen()
+        .map_err(|error| StartFault::Failed(format!("cannot catch signals: {error}")))?;
     let core = assemble(&config)?;
     let front = Arc::new(Front::new(&config, &core));
     let (server, url) = bind(&config, &front)?;
     let control = control::bind(&config, &front)?;
-    let signals = stop::Signals::listen()
-        .map_err(|error| StartFault::Failed(format!("cannot catch signals: {error}")))?;
     let first_key = make_administrators(&core, &config, Purpose::Serve).await?;
     let servers = [Some(server()), control.server.map(|run| run())].into_iter().flatten().collect();
-    first_start::announce(first_key.as_ref(), &url);
+    first_start::show_key(first_key.as_ref(), &url);
+    first_start::show_address(&url);
     log::info!(
         "tollgate {} is listening on {url}; database {} (durability {})",
         env!("CARGO_PKG_VERSION"),

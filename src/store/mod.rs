@@ -7,6 +7,7 @@ pub mod chain;
 mod change;
 mod effect;
 pub mod entries;
+mod examine;
 pub mod idempotency;
 mod journal;
 pub mod keys;
@@ -26,6 +27,7 @@ mod verify;
 mod tests;
 
 pub use effect::Effect;
+pub use examine::{Examined, examine};
 pub use open::{Durability, OpenFault};
 pub use recover::Recovery;
 pub use txn::Txn;
@@ -127,10 +129,7 @@ impl Store {
             );
         }
         if let Some(seq) = recover::broken_link(&sql).map_err(failed)? {
-            return Err(OpenFault::Damaged(format!(
-                "the ledger in {} does not fit together at row {seq}: it was changed from outside; see `tollgate verify`",
-                settings.path.display()
-            )));
+            return Err(OpenFault::broken_ledger(&settings.path, seq));
         }
         let mut book = Book::new(recover::known_from(now, zone));
         tokens::load(&sql, directory, &mut book).map_err(failed)?;

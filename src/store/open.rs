@@ -2,9 +2,9 @@
 //! The only place that makes a connection.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::Read;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -41,6 +41,16 @@ pub enum OpenFault {
     Damaged(String),
     /// The operating system or SQLite refuses.
     Failed(String),
+}
+
+impl OpenFault {
+    /// The ledger's row `seq` does not follow from the one before it.
+    pub fn broken_ledger(path: &Path, seq: i64) -> Self {
+        Self::Damaged(format!(
+            "the ledger in {} does not fit together at row {seq}: it was changed from outside; see `tollgate verify`",
+            path.display()
+        ))
+    }
 }
 
 impl fmt::Display for OpenFault {
@@ -83,6 +93,12 @@ pub fn prepare_directory(database: &Path) -> Result<(), OpenFault> {
     let directory = directory_of(database);
     fs::create_dir_all(&directory)
         .map_err(|error| failed("cannot make the data directory", &directory, &error))?;
+    inspect_directory(database)
+}
+
+/// Refuses a data directory that others may write to, and a database that is a link.
+fn inspect_directory(database: &Path) -> Result<(), OpenFault> {
+    let directory = directory_of(database);
     let meta = fs::metadata(&directory).map_err(|error| failed("cannot look at", &directory, &error))?;
     if meta.mode() & 0o022 != 0 {
         return Err(OpenFault::Directory(format!(
@@ -148,6 +164,7 @@ pub fn open_writer(path: &Path, durability: Durability) -> Result<Connection, Op
     if unclean {
         quick_check(&sql, path)?;
     }
+    make_private(path);
     let set_up = || -> rusqlite::Result<()> {
         sql.set_db_config(keep_log, false)?;
         sql.pragma_update(None, "journal_mode", "wal")?;
@@ -182,6 +199,26 @@ pub fn open_reader(path: &Path) -> Result<Connection, OpenFault> {
     Ok(sql)
 }
 
+/// Opens a database to read it, once it has passed all that a start looks at; `None` where a start would make it. Not for a
+/// process that writes to it: looking at the file gives the writer's locks away (R7).
+///
+/// # Errors
+/// What a start would refuse.
+pub fn open_inspected(path: &Path) -> Result<Option<Connection>, OpenFault> {
+    if !directory_of(path).exists() {
+        return Ok(None);
+    }
+    inspect_directory(path)?;
+    let has_log = fs::metadata(with_suffix(path, "-wal")).is_ok_and(|meta| meta.len() > 0);
+    check_header(path, if has_log { LogBeside::Some } else { LogBeside::None })?;
+    if !fs::metadata(path).is_ok_and(|meta| meta.len() > 0) {
+        return Ok(None);
+    }
+    let sql = open_reader(path)?;
+    quick_check(&sql, path)?;
+    Ok(Some(sql))
+}
+
 #[expect(clippy::disallowed_methods, reason = "this is the room that opens connections")]
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, OpenFault> {
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -193,6 +230,18 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, OpenFault> {
     };
     set_up().map_err(|error| sql_failed(path, &error))?;
     Ok(sql)
+}
+
+/// Takes other users' rights away from a database that is ours, such as a copied one. Files of SQLite's beside it follow it.
+fn make_private(database: &Path) {
+    for path in ["", "-wal", "-shm"].map(|suffix| with_suffix(database, suffix)) {
+        if !fs::metadata(&path).is_ok_and(|meta| meta.mode() & 0o077 != 0) {
+            continue;
+        }
+        if let Err(error) = fs::set_permissions(&path, Permissions::from_mode(0o600)) {
+            log::warn!("other users may read {}, and its mode cannot be changed: {error}", path.display());
+        }
+    }
 }
 
 /// Whether a log with something in it lies beside the database.

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use crate::ids::{RequestId, TokenId, UserId};
 use crate::money::Money;
+use crate::tokens::KEY_LENGTH;
 
 /// What is known of a request; filled in on its way, and logged once when it ends.
 #[derive(Debug)]
@@ -29,11 +30,10 @@ pub struct RequestLine {
 impl RequestLine {
     /// A request that has just come in. Its path is without the query, which may hold a key.
     pub fn begin(id: RequestId, method: &str, path: &str) -> Self {
-        let cut = |text: &str, most: usize| text.chars().take(most).collect::<String>();
         Self {
             id,
-            method: cut(method, 20),
-            path: cut(path, 200),
+            method: shown(method, 20),
+            path: shown(path, 200),
             began: Instant::now(),
             token: None,
             model: None,
@@ -50,7 +50,7 @@ impl RequestLine {
             return;
         }
         let millis = i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX);
-        let model: Option<String> = self.model.map(|model| model.chars().take(100).collect());
+        let model: Option<String> = self.model.map(|model| shown(&model, 100));
         log::info!(
             target: "tollgate::request",
             id:% = self.id,
@@ -69,5 +69,40 @@ impl RequestLine {
             charged_usd = self.charged.map(Money::dollars).as_deref();
             "request"
         );
+    }
+}
+
+/// The first `most` characters of what a client wrote, and of a key that it put into the wrong place only that there was one.
+fn shown(text: &str, most: usize) -> String {
+    let mut rest = text;
+    let mut line = String::new();
+    while let Some((before, after)) = rest.split_once("sk-") {
+        let length = after.bytes().take_while(u8::is_ascii_alphanumeric).count();
+        line.push_str(before);
+        line.push_str("sk-");
+        rest = if length >= KEY_LENGTH { after.get(length..).unwrap_or_default() } else { after };
+        if length >= KEY_LENGTH {
+            line.push('…');
+        }
+    }
+    line.push_str(rest);
+    line.chars().take(most).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_in_the_wrong_place_is_not_shown() {
+        let key = "a".repeat(KEY_LENGTH);
+        for (text, line) in [
+            ("/v1/models".to_owned(), "/v1/models"),
+            (format!("/v1/tokens/sk-{key}"), "/v1/tokens/sk-…"),
+            (format!("sk-{key}/sk-short/sk-{key}x?"), "sk-…/sk-short/sk-…?"),
+            ("é".repeat(500), &"é".repeat(30)),
+        ] {
+            assert_eq!(shown(&text, 30), line);
+        }
     }
 }

@@ -9,5 +9,5 @@ mod lists;
 
 pub use caller::{ApiToken, AuthFault, Caller, Found, Registry, Role, Scope, Scopes, identify};
 pub use credentials::{CredentialFault, Credentials};
-pub use key::{Key, KeyHash, KeyMint};
+pub use key::{KEY_LENGTH, Key, KeyHash, KeyMint};
 pub use lists::{IpList, ListFault, ModelList};

@@ -176,6 +176,43 @@ fn commands_and_exit_codes() {
     gateway.cli(&["check", "--config", "other.toml"]);
 }
 
+/// `check` refuses what `serve` refuses, with its exit code, and makes nothing.
+#[test]
+fn check_sees_what_a_start_would_refuse() {
+    use std::fs::{create_dir, remove_dir_all, remove_file, set_permissions};
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let mut gateway = Gateway::start(Settings::demo());
+    gateway.create(json!({"remain_credits": 1}));
+    assert!(gateway.cli(&["check"]).contains("it opens"), "beside a server");
+    gateway.terminate();
+    assert_eq!(data(&gateway.cli(&["check", "--json"]))["database"]["state"], "sound");
+    let (database, directory) = (gateway.database(), gateway.file("data"));
+    let refused = |code: i32, words: &str| {
+        for command in ["serve", "check"] {
+            let output = gateway.run(&[command]);
+            assert_eq!(output.code, code, "{command}: {}{}", output.stdout, output.stderr);
+            assert!(output.stderr.contains(words), "{command}: {}", output.stderr);
+        }
+    };
+    for mode in [0o770, 0o707] {
+        set_permissions(&directory, PermissionsExt::from_mode(mode)).unwrap();
+        refused(3, "chmod 700");
+    }
+    set_permissions(&directory, PermissionsExt::from_mode(0o700)).unwrap();
+    std::fs::rename(&database, gateway.file("data/real.db")).unwrap();
+    for target in ["real.db", "nothing.db"] {
+        symlink(target, &database).unwrap();
+        refused(1, "symbolic link");
+        remove_file(&database).unwrap();
+    }
+    create_dir(&database).unwrap();
+    refused(1, "is not a file");
+    remove_dir_all(&directory).unwrap();
+    assert_eq!(data(&gateway.cli(&["check", "--json"]))["database"]["state"], "absent");
+    assert!(!directory.exists());
+    gateway.leave_unchecked();
+}
+
 /// What a command printed as JSON, with or without the envelope.
 fn data(text: &str) -> Value {
     let value: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
@@ -307,6 +344,21 @@ fn file_modes() {
     let output = open.run(&[]);
     assert_eq!(output.code, 3, "{}", output.stderr);
     assert_eq!(mode(&open, "data"), Some(0o777), "not changed behind the operator's back");
+}
+
+/// A database that was copied with the rights of any file is private again once it is opened.
+#[test]
+fn a_copied_database_becomes_private() {
+    let mut gateway = Gateway::start(Settings::demo());
+    gateway.terminate();
+    let readable = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(gateway.database(), readable).unwrap();
+    gateway.restart();
+    gateway.create(json!({"remain_credits": 1}));
+    for suffix in ["", "-wal", "-shm"] {
+        let name = format!("data/tollgate.db{suffix}");
+        assert_eq!(mode(&gateway, &name).map(|mode| mode & 0o077), Some(0), "{name}");
+    }
 }
 
 /// OP-14: a secret that the world may read is warned of.

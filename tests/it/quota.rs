@@ -32,6 +32,29 @@ fn exactly_as_many_as_fit() {
     assert_eq!(gateway.number(token.id, "status"), 4);
 }
 
+/// A refusal says what can be typed to lift it: the call, with the number that belongs in it; and when it lifts by itself.
+#[test]
+fn refusals_say_what_to_type() {
+    let mock = Mock::answering(9, 15);
+    let gateway = Gateway::start(Settings::with(&mock));
+    let user = json!({"name": "ann", "remain_quota": 10});
+    let user = gateway.post(gateway.admin(), "/v1/users", &user).expect(200).json()["data"]["id"].clone();
+    let poor = gateway.create(json!({"remain_quota": 10}));
+    let of_poor = gateway.create(json!({"remain_quota": 1000, "user_id": user}));
+    let bound = gateway.create(json!({"remain_quota": 1000, "daily_quota": 10}));
+    for (token, status, call) in [
+        (&poor, 402, format!("POST /v1/tokens/{}/credit {{\"credits\": ", poor.id)),
+        (&of_poor, 402, format!("POST /v1/users/{user}/credit {{\"credits\": ")),
+        (&bound, 429, format!("PATCH /v1/tokens/{} {{\"daily_credits\": ", bound.id)),
+    ] {
+        let refused = ask(&gateway, token, 20).expect(status);
+        assert!(refused.message().contains(&call), "{}", refused.message());
+        assert!(refused.message().contains("reset"), "{}", refused.message());
+    }
+    let message = ask(&gateway, &bound, 20).message();
+    assert!(message.contains("waiting will not help") && message.contains("resets in"), "{message}");
+}
+
 /// QL-04, T1: 200 requests at one instant against a budget for 10: total, day, month and user alike.
 #[test]
 fn a_crowd_against_a_budget_for_ten() {

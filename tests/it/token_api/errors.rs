@@ -60,3 +60,28 @@ fn too_many_calls() {
         (gateway.get(&token.key, "/v1/tokens").status == 200).then_some(())
     });
 }
+
+/// Whatever is answered can be found in the log: by its id, on one line, with the token that called.
+#[test]
+fn every_answer_has_its_line_in_the_log() {
+    let gateway = Gateway::start(Settings::demo());
+    let token = gateway.create(json!({"scopes": ["manage"]}));
+    for (key, method, target, status) in [
+        (token.key.as_str(), "GET", "/v1/tokens", 200),
+        (token.key.as_str(), "DELETE", "/v1/tokens/99999", 404),
+        (token.key.as_str(), "PUT", "/v1/tokens", 405),
+        ("", "GET", "/v1/balance", 401),
+        ("", "GET", "/livez", 200),
+        ("", "PUT", "/", 405),
+        (token.key.as_str(), "GET", "/v1/models", 403),
+    ] {
+        let answer = gateway.send(&Request::new(method, target).bearer(key)).expect(status);
+        let id =
+            answer.header("x-request-id").unwrap_or_else(|| panic!("no id: {method} {target}")).to_owned();
+        let shown = format!("id={id} method={method} path={target} status={status}");
+        assert!(gateway.log_shows(&shown), "{shown}");
+    }
+    assert!(gateway.log_shows(&format!(" token={} user=1", token.id)));
+    gateway.cli(&["token", "show", &token.id.to_string()]);
+    assert!(gateway.log_shows(&format!("method=GET path=/v1/tokens/{} status=200", token.id)));
+}

@@ -83,6 +83,11 @@ fn members_see_their_own() {
     gateway.post(&of_ann.key, &format!("/v1/users/{ann}/credit"), &json!({"credits": 1})).expect(403);
     gateway.post(&of_ann.key, "/v1/tokens", &json!({"name": "x", "user_id": bob})).expect(403);
     gateway.post(&of_ann.key, "/v1/tokens", &json!({"name": "x", "scopes": ["manage"]})).expect(403);
+    for (field, value) in [("user_id", json!(bob)), ("scopes", json!(["manage"]))] {
+        let batch = json!({"tokens": [{"name": "x"}, {"name": "y", field: value}]});
+        let refused = gateway.post(&of_ann.key, "/v1/tokens/batch", &batch).expect(403);
+        assert!(refused.message().starts_with(&format!("tokens[1].{field}: ")), "{}", refused.message());
+    }
     let own =
         gateway.post(&of_ann.key, "/v1/tokens", &json!({"name": "mine", "user_id": ann})).expect(200).json();
     let own = gateway.token_of(&own["data"]);
