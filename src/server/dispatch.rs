@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::header::{HeaderName, HeaderValue, UPGRADE};
 use actix_web::http::{ConnectionType, Method};
 use actix_web::{HttpRequest, HttpResponse, web};
 
@@ -120,12 +120,24 @@ impl Visit {
 pub async fn dispatch(front: web::Data<Front>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
     let path = request.uri().path();
     let is_relays = own_route(path).is_none() && !api::has_route(path);
-    if is_relays && !front.is_stopping() && !request.head().upgrade() {
-        return relay::serve(web::Data::from(Arc::clone(&front.relay)), request, payload).await;
+    let offers_upgrade = request.head().upgrade();
+    let mut response = if is_relays && !front.is_stopping() && !must_upgrade(&request) {
+        relay::serve(web::Data::from(Arc::clone(&front.relay)), request, payload).await
+    } else {
+        let mut visit = Visit::begin(&front, &request);
+        let response = answer_here(&front, &mut visit, &request, payload).await;
+        visit.end(response)
+    };
+    if offers_upgrade {
+        response.head_mut().set_connection_type(ConnectionType::Close);
     }
-    let mut visit = Visit::begin(&front, &request);
-    let response = answer_here(&front, &mut visit, &request, payload).await;
-    visit.end(response)
+    response
+}
+
+/// Whether the client wants another protocol and could not go on without. HTTP/2 it only offers: curl and Java's client do.
+fn must_upgrade(request: &HttpRequest) -> bool {
+    let is_offer = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"h2c");
+    request.head().upgrade() && !request.headers().get_all(UPGRADE).all(is_offer)
 }
 
 async fn answer_here(
@@ -143,7 +155,7 @@ async fn answer_here(
     if front.is_stopping() {
         return visit.refuse(&Failure::overloaded());
     }
-    if request.head().upgrade() {
+    if must_upgrade(request) {
         let failure =
             Failure::invalid_parameter("upgrade", "This server speaks HTTP/1.1 alone: send no Upgrade.");
         return visit.refuse(&failure);
