@@ -110,7 +110,11 @@ async fn chat(
     let asked = Request { caller: &caller, ask: &ask, id, at: visit.at };
     let pending = match relay.gate.admit(asked, &*relay.directory).await {
         Ok(pending) => pending,
-        Err(refusal) => return told(visit, &refused(&refusal, caller.token().id, &ask.model)),
+        Err(refusal) => {
+            let mut failure = refused(&refusal, caller.token().id, &ask.model);
+            failure.headers.extend(headers::of_rates(relay.gate.rate_states(caller.token())));
+            return told(visit, &failure);
+        }
     };
     let (sender, head) = oneshot::channel();
     let client = Client::new(sender, relay.settings.write_timeout);
