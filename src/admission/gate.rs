@@ -12,7 +12,7 @@ use crate::ledger::{
     Books, Charged, Hold, Outcome, PendingReservation, Reservation, Room, Settlement, Shortfall, UsageSource,
     Which, Windows, Zone,
 };
-use crate::limits::{Limiter, RateState, Rates, Seat, Slot};
+use crate::limits::{Limiter, RateState, Rates, Seat, Slot, Turn};
 use crate::money::Money;
 use crate::tokens::{ApiToken, Caller};
 use crate::usage::TokenCount;
@@ -148,6 +148,9 @@ impl Gate {
             return Err(Refusal::TierNotPriced);
         }
         let exact = if self.is_near_a_limit(&request, &offer.terms, &bound) {
+            // Counting is work: whoever is over a rate is told so without.
+            let mut seat = Seat::default();
+            self.turn(token, &mut seat).check_request().map_err(Refusal::Rate)?;
             count_input(request.ask).await
         } else {
             None
@@ -179,7 +182,7 @@ impl Gate {
         let wish = Wish::of(request.ask, &offer.terms, self.settings.caps);
         let windows = self.zone.windows(request.at);
         let mut seat = Seat::default();
-        let mut turn = self.limiter.lock(token.id, rates_of(token), self.clock.moment(), &mut seat);
+        let mut turn = self.turn(token, &mut seat);
         turn.check_request().map_err(Refusal::Rate)?;
         let place = self.limiter.enter().ok_or(Refusal::Overloaded)?;
         let mut book = self.books.lock();
@@ -206,6 +209,10 @@ impl Gate {
         let floor_input = Terms::floor_tokens(request.ask.text_bytes, request.ask.messages);
         let passed = Passed { terms: offer.terms, cap, slot, floor_input };
         Ok(PendingAdmission { passed, reservation, patience: self.settings.patience })
+    }
+
+    fn turn<'a>(&self, token: &ApiToken, seat: &'a mut Seat) -> Turn<'a> {
+        self.limiter.lock(token.id, rates_of(token), self.clock.moment(), seat)
     }
 
     fn refused(&self, shortfall: Shortfall, windows: Windows, at: Timestamp) -> Refusal {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 
 use super::gate::OutputCap;
 use super::*;
@@ -661,6 +662,19 @@ async fn near_a_limit_the_input_is_counted() {
     }
     let refusal = budget(Stand::new(count + 15).ask(&body).await);
     assert_eq!(refusal.shortfall.need, nanos(count + 16));
+}
+
+/// Whoever is over a rate is told so at once: counting is work, and not to be had for nothing.
+#[tokio::test]
+async fn nobody_counts_for_a_request_over_its_rate() {
+    let text = "The quick brown fox jumps over the lazy dog. ".repeat(40);
+    let body = format!("{{\"model\":\"both\",\"messages\":[{{\"role\":\"user\",\"content\":\"{text}\"}}]}}");
+    let mut stand = Stand::new(ask(&body).text_bound / 2);
+    stand.token.rpm = 1;
+    assert!(stand.ask(&body).now_or_never().is_none(), "it is counted");
+    drop(stand.ask(&capped("free-input", 1)).await.ok().unwrap());
+    let refused = stand.ask(&body).now_or_never().expect("it is not counted");
+    assert_eq!(rate(refused), RateKind::Requests);
 }
 
 /// What is chosen always fits, and one unit more would not.

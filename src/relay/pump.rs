@@ -207,11 +207,12 @@ impl Exchange {
     }
 
     /// Settles an exchange that went wrong, and tells the client once the books are closed.
-    async fn settle_failed(&self, ending: Ending, failure: Failure, ends: &mut Ends<'_>) {
+    async fn settle_failed(&self, ending: Ending, mut failure: Failure, ends: &mut Ends<'_>) {
         let status = if ends.client.is_waiting() { failure.status } else { 200 };
         if let Some(charged) = ends.metered.settle(ending, status, Some(failure.code)) {
             self.close(charged).await;
         }
+        failure.headers.extend(self.rate_headers());
         ends.client.fail(failure).await;
     }
 

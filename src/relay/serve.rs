@@ -135,7 +135,11 @@ async fn admit(
         match relay.gate.admit(asked, &*relay.directory).await {
             Ok(pending) => return Ok((caller, pending)),
             Err(Refusal::CallerChanged) => caller = inbound::caller(relay, request, relay.clock.now())?,
-            Err(refusal) => return Err(refused(&refusal, caller.token(), &ask.model)),
+            Err(refusal) => {
+                let mut failure = refused(&refusal, caller.token(), &ask.model);
+                failure.headers.extend(headers::of_rates(relay.gate.rate_states(caller.token())));
+                return Err(failure);
+            }
         }
     }
     Err(Failure::overloaded())

@@ -104,3 +104,24 @@ fn requests_of_all_in_flight() {
     });
     gateway.chat(&token.key, &body).expect(200);
 }
+
+/// A refusal tells the rates as an answer does: it is when they are needed most.
+#[test]
+fn refusals_and_failures_tell_the_rates() {
+    let mock = Mock::start(|_| Reply::error(500, "x"));
+    let gateway = Gateway::start(Settings::with(&mock));
+    let token = gateway.create(json!({"remain_quota": 100, "rpm": 1, "tpm": 1000}));
+    let ask = |cap: u64| gateway.chat(&token.key, &chat("m-out", &json!({"max_tokens": cap})));
+    let told = |answer: &crate::harness::Response| {
+        let header = |name: &str| answer.header(&format!("x-ratelimit-{name}")).map(str::to_owned);
+        [header("limit-requests"), header("remaining-requests"), header("limit-tokens")]
+    };
+    let want = |remaining: &str| ["1", remaining, "1000"].map(|text| Some(text.to_owned()));
+    assert_eq!(told(&ask(10).refuses(502, "upstream_error")), want("0"));
+    let refused = ask(10).refuses(429, "rate_limit_exceeded");
+    assert_eq!(told(&refused), want("0"));
+    assert!(refused.header("x-ratelimit-reset-requests").is_some());
+    let poor = gateway.create(json!({"remain_quota": 1, "rpm": 1, "tpm": 1000}));
+    let refused = gateway.chat(&poor.key, &chat("m-out", &json!({"max_tokens": 50})));
+    assert_eq!(told(&refused.refuses(402, "insufficient_quota")), want("1"));
+}
