@@ -120,7 +120,8 @@ impl Work {
     /// What a missing database is: where nothing is made, the wrong directory or file, and not a first start.
     fn missing(&self) -> Missing {
         let request = match self {
-            Self::AdminKey(_) => return Missing::Made,
+            // Another key is for a database that has one already.
+            Self::AdminKey(_) => return Missing::Told,
             Self::Plan(plan) => &plan.request,
         };
         let makes = request.method == "POST" && ["/v1/tokens", "/v1/users"].contains(&request.path.as_str());

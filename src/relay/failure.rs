@@ -159,6 +159,11 @@ impl Failure {
         Self::new(503, SERVER, "storage_unavailable", message).with("retry-after", "1")
     }
 
+    /// An answer that was charged, and whose charge is not known to be on disk: it is kept back, and asking again would pay twice.
+    pub fn unrecorded() -> Self {
+        Self::storage_unavailable().with("x-should-retry", "false")
+    }
+
     /// A provider's answer that is none.
     pub fn upstream(message: impl Into<String>) -> Self {
         Self::new(502, UPSTREAM, "upstream_error", message)

@@ -56,7 +56,7 @@ impl Exchange {
         let Some(charged) = ends.metered.settle(ending, status, None) else { return };
         headers.push(("x-tollgate-cost-usd", charged.amount.dollars()));
         if !self.close(charged).await {
-            return ends.client.fail(Failure::storage_unavailable()).await;
+            return ends.client.fail(Failure::unrecorded()).await;
         }
         headers.extend(self.remaining_header());
         headers.extend(self.rate_headers());
