@@ -106,7 +106,8 @@ fn a_provider_that_comes_back() {
     let gateway = Gateway::start(Settings::with(&mock));
     let token = rich(&gateway);
     let ask = |number: usize| {
-        gateway.chat(&token.key, &chat("m-ok", &json!({"max_tokens": 50, "stream": number % 2 == 0})))
+        gateway
+            .chat(&token.key, &chat("m-ok", &json!({"max_tokens": 50, "stream": number.is_multiple_of(2)})))
     };
     let start = Instant::now();
     at_once(8, |number| {
