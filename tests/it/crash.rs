@@ -223,13 +223,16 @@ fn a_flush_that_fails() {
     let token = gateway.create(json!({"remain_quota": 1_000_000}));
     gateway.terminate();
     let seen = Mutex::new(BTreeMap::new());
-    for at in [25, 40] {
+    for at in [60, 120] {
         // The count is each thread's own, and only the one that writes flushes so often.
         let fault = format!("inject=fsync,fdatasync:error=EIO:when={at}");
         let script = format!("exec strace -D -f -qq -o /dev/null -e trace=fsync,fdatasync -e {fault} \"$@\"");
         gateway.configure(settings.clone().started_by(&script));
         gateway.restart();
-        crowd_until(gateway.address(), &token, &seen, || gateway.ends_with(1));
+        crowd_until(gateway.address(), &token, &seen, || {
+            assert!(gateway.log_shows("the store failed and cannot go on"), "its last words are written");
+            gateway.ends_with(1);
+        });
         gateway.configure(settings.clone());
         gateway.restart();
         assert_nothing_lost(&gateway, &token, &mock, &seen);
