@@ -624,6 +624,36 @@ async fn a_store_that_says_nothing_is_not_waited_for_forever() {
     assert_eq!(stand.total().held, Money::ZERO);
 }
 
+/// QL-09, QL-11, R6: what is admitted in the last moment of a day and a month is charged to them, whenever it ends; the next
+/// begin at nothing, with no job that resets them.
+#[tokio::test]
+async fn a_request_across_midnight_is_charged_to_its_own_day_and_month() {
+    let stand = Stand::unlimited();
+    stand.set_limits(110, 110);
+    let zone = Zone(chrono_tz::Tz::UTC);
+    // 23:59:59.9 of the last day of November.
+    let midnight = NOON + 6 * 86_400 + 12 * 3_600;
+    let evening = Timestamp::from_millis(midnight * 1_000 - 100);
+    stand.clock.set(evening);
+    let mut admission = stand.admit(&capped("free-input", 100)).await;
+    admission.dispatch();
+    assert_eq!(budget(stand.ask(&capped("free-input", 100)).await).shortfall.line.which, Which::Day);
+
+    stand.clock.set(Timestamp::from_secs(midnight + 5));
+    let new = zone.windows(stand.clock.now());
+    let figures = |windows| {
+        let token = stand.books.lock().token(TOKEN, windows).unwrap();
+        [token.day, token.month].map(|window| (window.used, window.held))
+    };
+    assert_eq!((new.day.key(), new.month.key()), (20_261_201, 202_612));
+    assert_eq!(figures(new), [(Money::ZERO, Money::ZERO); 2], "the new ones start at nothing");
+    drop(admission.settle(costing(70)));
+    stand.tell_ends();
+    assert_eq!(figures(zone.windows(evening)), [(nanos(70), Money::ZERO); 2]);
+    assert_eq!(figures(new), [(Money::ZERO, Money::ZERO); 2]);
+    assert!(stand.ask(&capped("free-input", 110)).await.is_ok(), "all of the new day's money is there");
+}
+
 #[tokio::test]
 async fn a_clock_that_steps_back_by_days_is_not_believed() {
     let stand = Stand::new(500);

@@ -217,6 +217,7 @@ fn start(writer: Writer) -> Result<JoinHandle<()>, OpenFault> {
         #[expect(clippy::disallowed_methods, reason = "without its writer the process can promise nothing")]
         fn drop(&mut self) {
             if std::thread::panicking() {
+                log::logger().flush();
                 std::process::exit(1);
             }
         }

@@ -26,6 +26,7 @@ enum Item {
 }
 
 /// The writing end, for env_logger; one whole line a write.
+#[derive(Clone)]
 pub struct LogQueue {
     items: SyncSender<Item>,
     dropped: Arc<AtomicU64>,
@@ -44,6 +45,14 @@ impl LogQueue {
             .name("log".to_owned())
             .spawn(move || write_all(&waiting, &lost, &mut io::stderr()))?;
         Ok(Self { items, dropped })
+    }
+
+    /// Waits until all lines before it are written, for at most a second.
+    pub fn drain(&self) {
+        let (done, written) = sync_channel(1);
+        if self.items.try_send(Item::Flush(done)).is_ok() {
+            let _ = written.recv_timeout(PATIENCE);
+        }
     }
 }
 
@@ -93,11 +102,8 @@ impl Write for LogQueue {
         Ok(line.len())
     }
 
+    /// Does nothing: env_logger flushes behind every line, and whoever logs must not wait. See [`LogQueue::drain`].
     fn flush(&mut self) -> io::Result<()> {
-        let (done, written) = sync_channel(1);
-        if self.items.try_send(Item::Flush(done)).is_ok() {
-            let _ = written.recv_timeout(PATIENCE);
-        }
         Ok(())
     }
 }
@@ -123,6 +129,16 @@ mod tests {
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn whoever_logs_waits_for_nobody() {
+        let (items, _nobody_reads) = sync_channel(1);
+        let mut queue = LogQueue { items, dropped: Arc::default() };
+        for _ in 0..3 {
+            assert!(writeln!(queue, "a line").and_then(|()| queue.flush()).is_ok());
+        }
+        assert_eq!(queue.dropped.load(Ordering::Relaxed), 2, "a flush is not in the queue either");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use chrono::{DateTime, SecondsFormat, Utc};
 use env_logger::{Builder, Env, Target, WriteStyle};
 use log::kv::{Error, Key, Value, VisitSource};
-use log::{LevelFilter, Record};
+use log::{LevelFilter, Log, Metadata, Record};
 use serde_json::Map;
 
 use crate::clock::{Clock, Timestamp};
@@ -24,13 +24,13 @@ pub enum LogFormat {
 /// Sends the log to standard error. `RUST_LOG` goes before `level`.
 ///
 /// # Errors
-/// When there is no thread to be had.
+/// When there is no thread to be had, or there is a log already.
 pub fn start_logging(format: LogFormat, level: LevelFilter, clock: Clock) -> io::Result<()> {
     let queue = LogQueue::start()?;
     let default = level.to_string();
-    Builder::from_env(Env::default().default_filter_or(default))
+    let lines = Builder::from_env(Env::default().default_filter_or(default))
         .write_style(WriteStyle::Never)
-        .target(Target::Pipe(Box::new(queue)))
+        .target(Target::Pipe(Box::new(queue.clone())))
         .format(move |out, record| {
             let line = match format {
                 LogFormat::Text => text_line(record, clock.now()),
@@ -38,8 +38,29 @@ pub fn start_logging(format: LogFormat, level: LevelFilter, clock: Clock) -> io:
             };
             out.write_all(line.as_bytes())
         })
-        .init();
-    Ok(())
+        .build();
+    log::set_max_level(lines.filter());
+    log::set_boxed_logger(Box::new(QueuedLogger { lines, queue })).map_err(io::Error::other)
+}
+
+/// env_logger, whose own flush does nothing, with one that waits for the queue.
+struct QueuedLogger {
+    lines: env_logger::Logger,
+    queue: LogQueue,
+}
+
+impl Log for QueuedLogger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.lines.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        self.lines.log(record);
+    }
+
+    fn flush(&self) {
+        self.queue.drain();
+    }
 }
 
 fn spell(at: Timestamp) -> String {

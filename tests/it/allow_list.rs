@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Gateway, Mock, Request, Settings, chat};
+use crate::harness::{Gate, Gateway, Mock, Reply, Request, Settings, chat, delta, usage_event};
 
 fn limited(gateway: &Gateway, models: &str) -> crate::harness::Token {
     gateway.create(json!({"remain_credits": 100, "model_limits_enabled": true, "model_limits": models}))
@@ -157,17 +157,24 @@ fn stars_are_anchored() {
     }
 }
 
-/// AL-11: a narrower list holds for the next request.
+/// AL-11: a narrower list holds for the next request, and not for a stream that runs.
 #[test]
 fn a_change_holds_at_once() {
-    let mock = Mock::answering(1, 1);
+    let gate = Gate::new();
+    let shut = gate.clone();
+    let mock = Mock::start(move |_| {
+        Reply::sse().event(&delta("a")).wait(&shut).event(&usage_event(1, 2)).event("[DONE]").end()
+    });
     let gateway = Gateway::start(Settings::with(&mock));
     let token = limited(&gateway, "m-ok");
-    let body = chat("m-ok", &json!({"max_tokens": 5}));
-    gateway.chat(&token.key, &body).expect(200);
+    let body = chat("m-ok", &json!({"max_tokens": 5, "stream": true}));
+    let mut stream = gateway.open(&Request::post("/v1/chat/completions", &body).bearer(&token.key));
+    assert_eq!(stream.data(), delta("a"));
     gateway.patch(&format!("/v1/tokens/{}", token.id), &json!({"model_limits": "m-bad"})).expect(200);
     gateway.chat(&token.key, &body).refuses(403, "model_not_allowed");
-    assert_eq!(mock.count(), 1);
+    gate.open();
+    assert_eq!(stream.data(), "[DONE]");
+    assert_eq!((mock.count(), gateway.settled(&token)), (1, 3));
 }
 
 /// Not served, not priced: told apart, in the decision order, and what to type is named.

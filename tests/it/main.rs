@@ -12,6 +12,8 @@ mod allow_list;
 #[cfg(test)]
 mod auth;
 #[cfg(test)]
+mod bounds;
+#[cfg(test)]
 mod config_cli;
 #[cfg(test)]
 mod crash;
@@ -39,6 +41,8 @@ mod scale;
 mod snapshots;
 #[cfg(test)]
 mod stream;
+#[cfg(test)]
+mod system;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]

@@ -298,20 +298,65 @@ fn refused_requests_cost_nothing() {
     ] {
         gateway.chat(&token.key, &body).expect(status);
     }
-    for target in [
-        "/v1/embeddings",
-        "/v1/images/generations",
-        "/v1/audio/speech",
-        "/v1/files",
-        "/v1/batches",
-        "/v1/x",
-        "/v1/messages",
-        "/v1/responses",
+    assert_eq!((gateway.used(&token), gateway.held(&token), mock.count()), (0, 0, 0));
+    let rows = gateway.ledger(&format!("token_id={}", token.id));
+    assert_eq!(rows.len(), 1, "only the grant: {rows:?}");
+}
+
+/// QL-21, T38: what is neither metered nor declared free is not there: no path reaches a provider unpaid.
+#[test]
+fn unmetered_routes() {
+    let mock = Mock::answering(0, 16);
+    let gateway = Gateway::start(Settings::with(&mock));
+    let token = gateway.create(json!({"remain_quota": 1000}));
+    let posts = [
         "/v1/completions",
+        "/v1/responses",
+        "/v1/responses/input_tokens",
+        "/v1/embeddings",
+        "/v1/moderations",
+        "/v1/images/generations",
+        "/v1/images/edits",
+        "/v1/images/variations",
+        "/v1/audio/speech",
+        "/v1/audio/transcriptions",
+        "/v1/audio/translations",
+        "/v1/rerank",
+        "/v1/files",
+        "/v1/uploads",
+        "/v1/batches",
+        "/v1/fine_tuning/jobs",
+        "/v1/assistants",
+        "/v1/threads",
+        "/v1/threads/runs",
+        "/v1/vector_stores",
+        "/v1/realtime/sessions",
+        "/v1/evals",
+        "/v1/containers",
+        "/v1/videos",
+        "/v1/conversations",
+        "/v1/chat",
+        "/v1/chat/completions/chatcmpl-1",
+        "/v1/engines/m-out/completions",
+        "/v1/messages",
+        "/v1/messages/count_tokens",
+        "/v1/messages/batches",
         "/v1beta/models/m-out:generateContent",
-    ] {
-        gateway.post(&token.key, target, &chat("m-out", &json!({}))).expect(404);
+        "/v1beta/models/m-out:countTokens",
+        "/v1/x",
+        "/chat/completions",
+        "/v1/v1/chat/completions",
+        "/openai/v1/chat/completions",
+        "/v1/proxy/chat/completions",
+    ];
+    let body = chat("m-out", &json!({"max_tokens": 16}));
+    for target in posts {
+        gateway.post(&token.key, target, &body).refuses(404, "not_found");
+        gateway.get(&token.key, target).refuses(404, "not_found");
+        gateway.send(&Request::new("DELETE", target).bearer(&token.key)).refuses(404, "not_found");
     }
+    // Free by declaration: a body there is nobody's request.
+    gateway.send(&Request::get("/v1/models").bearer(&token.key).json(&body));
     assert_eq!((gateway.used(&token), gateway.held(&token), mock.count()), (0, 0, 0));
     let rows = gateway.ledger(&format!("token_id={}", token.id));
     assert_eq!(rows.len(), 1, "only the grant: {rows:?}");

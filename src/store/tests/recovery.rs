@@ -8,18 +8,18 @@ use super::*;
 const SEED: u64 = 0x5741_4c21;
 
 /// The files of a process that is killed now, in a place of their own.
-fn kill(site: &Site, store: &Store) -> Site {
+pub(super) fn kill(site: &Site, store: &Store) -> Site {
     let _paused = pause(store);
     let (database, log) = files(site);
     left_with(site, &database, &log)
 }
 
-fn files(site: &Site) -> (Vec<u8>, Vec<u8>) {
+pub(super) fn files(site: &Site) -> (Vec<u8>, Vec<u8>) {
     let log = fs::read(open::with_suffix(site.path(), "-wal")).unwrap_or_default();
     (fs::read(site.path()).unwrap(), log)
 }
 
-fn left_with(site: &Site, database: &[u8], log: &[u8]) -> Site {
+pub(super) fn left_with(site: &Site, database: &[u8], log: &[u8]) -> Site {
     let left = Site::new();
     left.clock.set(site.clock.now());
     fs::write(left.path(), database).unwrap();

@@ -1,6 +1,12 @@
 //! Old rows go as a prefix; their sums, the proof and every answer about usage stay.
 
+use rand_chacha::ChaCha20Rng;
+use rand_core::{Rng, SeedableRng};
+
+use super::recovery::{files, kill, left_with};
 use super::*;
+
+const SEED: u64 = 0x4f50_3139;
 
 /// All of `usage`, as an answer about it would be made.
 fn usage(path: &Path) -> Vec<String> {
@@ -67,6 +73,52 @@ async fn a_prefix_goes_and_everything_else_stays() {
     let store = site.open().await;
     site.spend(&store, 0, 100, 50).await;
     site.assert_sound(&store);
+}
+
+/// OP-19: killed while it prunes, wherever the log then ends, the old rows are all there or all gone, and everything
+/// adds up; the next time it does what is left to do.
+#[tokio::test]
+async fn a_kill_while_it_prunes_loses_and_repeats_nothing() {
+    let site = Site::new();
+    let store = site.open().await;
+    for day in 0..4 {
+        site.clock.set(Timestamp::from_secs(NOON + day * DAY_SECONDS));
+        for token in 0..3 {
+            site.spend(&store, token, 100, 50 + day).await;
+        }
+    }
+    let before = usage(site.path());
+    let left = kill(&site, &store);
+    let late = NOON + 11 * DAY_SECONDS + 60;
+    // The pruning as the writer does it, with nothing moving the log meanwhile.
+    let sql = open::open_writer(left.path(), Durability::Process).unwrap();
+    sql.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    let now = Timestamp::from_secs(late);
+    let head = Head::read(&sql).unwrap();
+    Housekeeping::new(10, now).run(&sql, head, now, left.zone).unwrap();
+    let (database, log) = files(&left);
+    drop(sql);
+    let pruned = "SELECT seq FROM anchor";
+    let mut dice = ChaCha20Rng::seed_from_u64(SEED);
+    let cuts = (0..20).map(|_| usize::try_from(dice.next_u32()).unwrap() % log.len());
+    let mut seen = Vec::new();
+    for cut in cuts.chain([0, log.len()]) {
+        let mut left = left_with(&site, &database, &log[..cut]);
+        left.settings.retention_days = 10;
+        left.clock.set(now);
+        let store = left.open().await;
+        let anchor = count(left.path(), pruned);
+        assert!([0, 11].contains(&anchor), "seed {SEED}, cut at {cut}: {anchor}");
+        seen.push(anchor);
+        assert_eq!(usage(left.path()), before, "seed {SEED}, cut at {cut}");
+        left.assert_sound(&store);
+        keep_house(&left, &store, late + 3_700).await;
+        assert_eq!(count(left.path(), pruned), 11, "seed {SEED}, cut at {cut}");
+        assert_eq!(count(left.path(), "SELECT count(*) FROM ledger WHERE outcome = 'rollup'"), 1);
+        assert_eq!(usage(left.path()), before);
+        left.assert_sound(&store);
+    }
+    assert!(seen.contains(&0) && seen.contains(&11), "{seen:?}");
 }
 
 #[tokio::test]

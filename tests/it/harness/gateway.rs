@@ -79,9 +79,14 @@ impl Gateway {
     #[track_caller]
     pub fn restart(&mut self) {
         let process = self.launch(&[]);
-        let listening = process.stdout_line(SOON, |line| {
-            line.strip_prefix("listening on http://").and_then(|address| address.parse().ok())
-        });
+        let listening = process
+            .stdout_line(SOON, |line| line.strip_prefix("listening on http://")?.parse().ok())
+            // Where its standard output is closed, the log says it too.
+            .or_else(|| {
+                process.log_line(SOON, |line| {
+                    line.split_once("is listening on http://")?.1.split(';').next()?.parse().ok()
+                })
+            });
         let (stdout, stderr) = process.texts();
         self.address =
             listening.unwrap_or_else(|| panic!("does not listen\n{stdout}\n{stderr}\n{}", self.config()));
@@ -108,7 +113,15 @@ impl Gateway {
     }
 
     fn launch(&self, arguments: &[&str]) -> Process {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+        let binary = env!("CARGO_BIN_EXE_tollgate");
+        let mut command = match self.settings.script.as_ref().filter(|_| arguments.is_empty()) {
+            None => Command::new(binary),
+            Some(script) => {
+                let mut shell = Command::new("/bin/sh");
+                shell.args(["-c", script, "sh", binary]);
+                shell
+            }
+        };
         command
             .args(arguments)
             .current_dir(self.dir.path())
@@ -174,6 +187,13 @@ impl Gateway {
     /// All it has printed since its last start: standard output, standard error.
     pub fn printed(&self) -> (String, String) {
         self.process().texts()
+    }
+
+    /// Bytes of memory that it has now.
+    pub fn resident(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process().id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a line of memory");
+        1024 * line.trim().trim_end_matches(" kB").parse::<usize>().unwrap()
     }
 
     fn process(&self) -> &Process {

@@ -250,7 +250,11 @@ impl Connection {
         }
     }
 
-    fn head(&mut self) -> Result<String, String> {
+    /// The next head, interim or final, without its blank line.
+    ///
+    /// # Errors
+    /// When the peer closes, resets, or says nothing in time.
+    pub fn head(&mut self) -> Result<String, String> {
         loop {
             if let Some(end) = find(&self.buffer, b"\r\n\r\n") {
                 let head: Vec<u8> = self.buffer.drain(..end + 4).collect();

@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with};
 use serde_json::Value;
 
 use super::reply::Step;
@@ -88,13 +89,25 @@ pub struct Mock {
     address: SocketAddr,
     key: String,
     shared: Arc<Shared>,
+    /// Until it listens.
+    socket: Option<TcpListener>,
     accept: Option<JoinHandle<()>>,
 }
 
 impl Mock {
     /// Listens, and answers each request with what `script` makes of it.
     pub fn start(script: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut mock = Self::absent(script);
+        mock.arrive();
+        mock
+    }
+
+    /// Has an address, at which connections are refused until it arrives.
+    pub fn absent(script: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Self {
+        let socket =
+            socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
+        bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let socket = TcpListener::from(socket);
         let shared = Arc::new(Shared {
             script: Box::new(script),
             received: Mutex::default(),
@@ -106,13 +119,17 @@ impl Mock {
             open: Mutex::default(),
             threads: Mutex::default(),
         });
-        let address = listener.local_addr().unwrap();
-        let accepting = Arc::clone(&shared);
-        let accept = Builder::new()
-            .name("mock-accept".to_owned())
-            .spawn(move || accept(&listener, &accepting))
-            .unwrap();
-        Self { address, key: format!("sk-{}", unique()), shared, accept: Some(accept) }
+        let address = socket.local_addr().unwrap();
+        Self { address, key: format!("sk-{}", unique()), shared, socket: Some(socket), accept: None }
+    }
+
+    /// Listens from now on.
+    pub fn arrive(&mut self) {
+        let listener = self.socket.take().expect("it is not there yet");
+        listen(&listener, 1_024).unwrap();
+        let shared = Arc::clone(&self.shared);
+        let accept = Builder::new().name("mock-accept".to_owned()).spawn(move || accept(&listener, &shared));
+        self.accept = Some(accept.unwrap());
     }
 
     /// Answers everything at once: plain or streamed, as asked, with this usage.
@@ -232,6 +249,13 @@ fn perform(step: Step, stream: &mut TcpStream, shared: &Shared) -> bool {
         }
         Step::Hang => {
             wait_for_hang_up(stream, shared);
+            false
+        }
+        Step::Repeat(bytes, pause) => {
+            while !shared.stop.load(Ordering::SeqCst) && stream.write_all(&bytes).is_ok() {
+                std::thread::sleep(pause);
+            }
+            shared.hang_ups.fetch_add(1, Ordering::SeqCst);
             false
         }
         Step::Close => false,

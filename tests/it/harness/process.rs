@@ -114,6 +114,16 @@ impl Process {
         self.stdout.wait_for(limit, wanted)
     }
 
+    /// The first line of the log that `wanted` takes.
+    pub fn log_line<T>(&self, limit: Duration, wanted: impl Fn(&str) -> Option<T>) -> Option<T> {
+        self.stderr.wait_for(limit, wanted)
+    }
+
+    /// Its number in the system.
+    pub fn id(&self) -> i32 {
+        self.pid.as_raw_nonzero().get()
+    }
+
     /// Waits for the log to show a line that contains `text`.
     pub fn log_shows(&self, limit: Duration, text: &str) -> bool {
         self.stderr.wait_for(limit, |line| line.contains(text).then_some(())).is_some()

@@ -1,5 +1,7 @@
 //! What the mock provider answers: a script of steps. Must not know sockets.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::{COMPLETION, Gate};
@@ -13,6 +15,8 @@ pub enum Step {
     Wait(Gate),
     /// Says nothing until the gateway hangs up.
     Hang,
+    /// Writes the same bytes again and again, this long apart, until the gateway hangs up.
+    Repeat(Vec<u8>, Duration),
     /// Closes the connection.
     Close,
     /// Closes it with a reset.
@@ -139,6 +143,12 @@ impl Reply {
     /// Says nothing more until the gateway hangs up.
     pub fn hang(mut self) -> Self {
         self.steps.push(Step::Hang);
+        self
+    }
+
+    /// Writes these bytes again and again, `pause` apart, until the gateway hangs up.
+    pub fn repeat(mut self, bytes: impl AsRef<[u8]>, pause: Duration) -> Self {
+        self.steps.push(Step::Repeat(bytes.as_ref().to_vec(), pause));
         self
     }
 

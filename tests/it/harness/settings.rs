@@ -16,13 +16,20 @@ pub struct Settings {
     pub env: Vec<(String, String)>,
     /// Whether the environment names the admin's key.
     pub admin_key_given: bool,
+    /// A shell script that ends in the server's start, `exec "$@"`: for what a process inherits.
+    pub script: Option<String>,
 }
 
 impl Settings {
     /// No channel at all: only the built-in demo model answers.
     pub fn demo() -> Self {
-        let bare =
-            Self { sections: BTreeMap::new(), tail: String::new(), env: Vec::new(), admin_key_given: true };
+        let bare = Self {
+            sections: BTreeMap::new(),
+            tail: String::new(),
+            env: Vec::new(),
+            admin_key_given: true,
+            script: None,
+        };
         bare.set("server", "listen", "\"127.0.0.1:0\"").set("limits", "management_rpm", "0")
     }
 
@@ -68,6 +75,12 @@ impl Settings {
     /// Sets an environment variable of the gateway.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Starts the server by a shell script that ends in `exec "$@"`; other commands start as they are.
+    pub fn started_by(mut self, script: &str) -> Self {
+        self.script = Some(script.to_owned());
         self
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Gateway, Request, Settings, now};
+use crate::harness::{Gateway, Mock, Request, Settings, chat, now};
 
 /// The documented example, field by field.
 #[test]
@@ -71,6 +71,75 @@ fn every_field_is_kept() {
     let both = gateway
         .create(json!({"daily_credits": 2, "daily_quota": 5_000, "monthly_credits": 0, "monthly_quota": 9}));
     assert_eq!((&both.data["daily_quota"], &both.data["monthly_quota"]), (&json!(5_000), &json!(9)));
+}
+
+/// TA-01: the key has its documented shape, and only the answer that makes it shows any part of it.
+#[test]
+fn a_key_is_shown_once() {
+    let gateway = Gateway::start(Settings::demo());
+    let token = gateway.create(json!({"name": "once", "remain_credits": 10}));
+    let key = &token.key[3..];
+    assert!(key.len() == 48 && key.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{key}");
+    let mut shown = String::new();
+    let id = token.id;
+    for target in [
+        "/".to_owned(),
+        "/v1/tokens".to_owned(),
+        format!("/v1/tokens/{id}"),
+        "/v1/tokens?keyword=once".to_owned(),
+        format!("/v1/tokens?keyword={}", &key[..8]),
+        format!("/v1/ledger?token_id={id}"),
+        "/v1/users".to_owned(),
+        format!("/v1/usage?token_id={id}"),
+    ] {
+        let answer = gateway.get(gateway.admin(), &target);
+        if target.ends_with(&key[..8]) {
+            assert_eq!(answer.json()["data"]["total"], 0, "a key cannot be searched for");
+        }
+        shown.push_str(&answer.text());
+    }
+    gateway.chat(&token.key, &chat("demo", &json!({}))).expect(200);
+    for target in ["/v1/balance", "/v1/models", "/v1/nothing", "/v1/tokens"] {
+        let answer = gateway.get(&token.key, target);
+        shown.push_str(&format!("{:?}{}", answer.headers, answer.text()));
+    }
+    shown.push_str(&gateway.cli(&["token", "list"]));
+    let (stdout, stderr) = gateway.printed();
+    shown.push_str(&stdout);
+    shown.push_str(&stderr);
+    for start in 0..=48 - 8 {
+        let part = &key[start..start + 8];
+        assert!(!shown.contains(part), "{part} of a key is shown");
+    }
+}
+
+/// TA-06: nothing granted is nothing to spend; a daily limit of 0 is none.
+#[test]
+fn nothing_granted() {
+    let mock = Mock::answering(1, 1);
+    let gateway = Gateway::start(Settings::with(&mock));
+    let body = chat("m-ok", &json!({"max_tokens": 16}));
+    for fields in [json!({"remain_quota": 0}), json!({}), json!({"remain_credits": 0, "daily_credits": 5})] {
+        let token = gateway.create(fields);
+        gateway.chat(&token.key, &body).refuses(402, "insufficient_quota");
+        assert_eq!(gateway.used(&token), 0);
+    }
+    assert_eq!(mock.count(), 0);
+    let token = gateway.create(json!({"remain_quota": 1000, "daily_credits": 0, "monthly_credits": 0}));
+    gateway.chat(&token.key, &body).expect(200);
+    assert_eq!(gateway.settled(&token), 2);
+}
+
+/// TA-08: names are labels: alike, or the same, they belong to tokens that share nothing.
+#[test]
+fn names_that_look_alike() {
+    let gateway = Gateway::start(Settings::demo());
+    let tokens =
+        ["admin", "аdmin", "admin"].map(|name| gateway.create(json!({"name": name, "remain_credits": 10})));
+    assert!(tokens[0].id != tokens[1].id && tokens[1].id != tokens[2].id && tokens[0].id != tokens[2].id);
+    gateway.chat(&tokens[1].key, &chat("demo", &json!({}))).expect(200);
+    let used = tokens.each_ref().map(|token| gateway.settled(token));
+    assert!(used[0] == 0 && used[1] > 0 && used[2] == 0, "{used:?}");
 }
 
 /// TA-07: what a name may be.
