@@ -8,6 +8,7 @@ mod start;
 mod streams;
 mod throughput;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,7 +20,7 @@ use crate::mock::Mock;
 use crate::options::{Options, Pace};
 use crate::process::Guard;
 use crate::report::{Report, Row, Target};
-use crate::stats::amount;
+use crate::stats::{amount, median};
 
 /// A kind of figure, and what measures it.
 type Figure = (&'static str, fn(&mut Bench) -> Result<(), Fault>);
@@ -77,10 +78,15 @@ impl Bench {
     }
 }
 
-/// The medians of CPU by thread, in a sentence: `worker 20.1 + writer 8.0`.
-fn by_thread(rounds: &[&Closed]) -> String {
-    let Some(last) = rounds.last() else { return String::new() };
-    let mut parts: Vec<_> = last.by_thread.iter().filter(|(_, micros)| *micros >= 0.05).collect();
+/// The medians of CPU by thread, in words: `worker 20.1 + writer 8.0`.
+fn by_thread(rounds: &[Closed]) -> String {
+    let mut threads: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for (name, micros) in rounds.iter().flat_map(|run| &run.by_thread) {
+        // A bar would end the table's cell.
+        threads.entry(name.replace('|', " ")).or_default().push(*micros);
+    }
+    let medians = threads.into_iter().map(|(name, micros)| (name, median(&micros)));
+    let mut parts: Vec<_> = medians.filter(|(_, micros)| *micros >= 0.05).collect();
     parts.sort_by(|(_, one), (_, other)| other.total_cmp(one));
     let parts: Vec<_> = parts.iter().map(|(name, micros)| format!("{name} {micros:.1}")).collect();
     parts.join(" + ")

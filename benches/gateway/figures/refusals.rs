@@ -48,7 +48,7 @@ pub fn measure(bench: &mut Bench) -> Result<(), Fault> {
     for ((name, _), (runs, bytes)) in cases.iter().zip(&rounds) {
         let rates: Vec<_> = runs.iter().map(|run| run.rate).collect();
         let cpu: Vec<_> = runs.iter().map(|run| run.cpu).collect();
-        let notes = by_thread(&runs.iter().collect::<Vec<_>>());
+        let notes = by_thread(runs);
         let report = &mut bench.report;
         report.add(Row::new(format!("refused with {name}"), "tollgate, power", "/s").of(rates.as_slice()));
         let of_served = Row::new(format!("refused with {name} ÷ served"), "tollgate, power", "");

@@ -55,7 +55,7 @@ fn report_rate(bench: &mut Bench, subject: &Subject, runs: &[Closed], bare: &[f6
     }
     let cpu: Vec<_> = runs.iter().map(|run| run.cpu).collect();
     let row = Row::new("CPU per stream", name, "µs").of(cpu);
-    bench.report.add(row.note(by_thread(&runs.iter().collect::<Vec<_>>())));
+    bench.report.add(row.note(by_thread(runs)));
 }
 
 fn report_first_byte(bench: &mut Bench, subject: &Subject, runs: &[Open], direct: &[Open]) {
