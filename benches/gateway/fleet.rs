@@ -1,6 +1,7 @@
 //! All that is compared with each other, started together: so a round can ask one after the other.
 
 use std::net::SocketAddr;
+use std::process::Command;
 
 use rustix::process::Pid;
 
@@ -10,7 +11,8 @@ use crate::gateway::{Durability, Gateway, chats};
 use crate::load::Questions;
 use crate::nginx;
 use crate::process::{Guard, Process};
-use std::process::Command;
+use crate::report::Row;
+use crate::stats::amount;
 
 /// Who answers.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -103,9 +105,12 @@ impl Fleet {
     ///
     /// # Errors
     /// When they do not add up, or one does not stop well.
-    pub fn end(self) -> Result<(), Fault> {
+    pub fn end(self, bench: &mut Bench) -> Result<(), Fault> {
         for (who, gateway) in self.gateways {
-            gateway.verify().map_err(|what| format!("{}: {what}", who.name()))?;
+            let rows = gateway.verify().map_err(|what| format!("{}: {what}", who.name()))?;
+            let note = format!("of {rows}");
+            let row = Row::new("log lines dropped meanwhile", who.name(), "");
+            bench.report.add(row.of([amount(gateway.lost_lines())]).note(note));
             gateway.stop()?;
         }
         Ok(())

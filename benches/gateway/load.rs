@@ -5,11 +5,10 @@ use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rustix::process::Pid;
-use std::time::Instant;
 use tokio::task::LocalSet;
 
 use crate::Fault;
@@ -58,6 +57,9 @@ pub struct Open {
     /// 99 of 100.
     pub first_p99: f64,
 }
+
+/// One figure of an open loop.
+pub type Pick = fn(&Open) -> f64;
 
 /// How a closed loop is run.
 #[derive(Copy, Clone, Debug)]

@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
@@ -40,6 +41,7 @@ pub struct Process {
     child: std::process::Child,
     stdout: Option<BufReader<ChildStdout>>,
     log: Arc<Mutex<Vec<u8>>>,
+    lost: Arc<AtomicU64>,
 }
 
 /// What the kernel counted of a process and its children up to a moment.
@@ -69,7 +71,8 @@ impl Process {
         let mut child = command.spawn().map_err(|error| format!("{name} does not start: {error}"))?;
         running().push(Pid::from_child(&child));
         let stdout = child.stdout.take().map(BufReader::new);
-        let mut process = Self { name: name.to_owned(), child, stdout, log: Arc::default() };
+        let mut process =
+            Self { name: name.to_owned(), child, stdout, log: Arc::default(), lost: Arc::default() };
         process.drain_log()?;
         Ok(process)
     }
@@ -77,10 +80,11 @@ impl Process {
     /// Reads its standard error, as something that keeps logs would, and keeps the end of it.
     fn drain_log(&mut self) -> Result<(), Fault> {
         let Some(mut stderr) = self.child.stderr.take() else { return Ok(()) };
-        let log = Arc::clone(&self.log);
+        let (log, lost) = (Arc::clone(&self.log), Arc::clone(&self.lost));
         let drain = move || {
             let mut buffer = vec![0; 64 << 10];
             while let Ok(count @ 1..) = stderr.read(&mut buffer) {
+                lost.fetch_add(lost_lines(&buffer[..count]), Ordering::Relaxed);
                 let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
                 log.extend_from_slice(&buffer[count.saturating_sub(KEPT)..count]);
                 let surplus = log.len().saturating_sub(KEPT);
@@ -108,6 +112,11 @@ impl Process {
     /// The end of its log.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&self.log.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+    }
+
+    /// Lines of its log that it says it dropped, because nobody read them in time.
+    pub fn lost_lines(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
     }
 
     /// Its number.
@@ -144,6 +153,16 @@ impl Drop for Process {
         drop(self.child.wait());
         running().retain(|other| *other != pid);
     }
+}
+
+/// The sum of `… 17 lines of log were dropped` in `text`; one that two reads share is not counted.
+fn lost_lines(text: &[u8]) -> u64 {
+    let count = |at: usize| {
+        let before = text.get(..at)?;
+        let digits = before.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+        std::str::from_utf8(&before[at - digits..]).ok()?.parse::<u64>().ok()
+    };
+    memchr::memmem::find_iter(text, b" lines of log were dropped").filter_map(count).sum()
 }
 
 fn running() -> std::sync::MutexGuard<'static, Vec<Pid>> {

@@ -21,7 +21,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 thread_local! {
-    static RESTING: RefCell<Vec<Box<Wire>>> = const { RefCell::new(Vec::new()) };
+    static RESTING: RefCell<Vec<Wire>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A connection to the upstream.
@@ -91,7 +91,7 @@ async fn exchange(
     Ok(give_back(wire, response))
 }
 
-fn give_back(wire: Box<Wire>, response: Response<Incoming>) -> HttpResponse {
+fn give_back(wire: Wire, response: Response<Incoming>) -> HttpResponse {
     let (head, body) = response.into_parts();
     let status = actix_web::http::StatusCode::from_u16(head.status.as_u16());
     let mut reply = HttpResponse::build(status.unwrap_or(actix_web::http::StatusCode::BAD_GATEWAY));
@@ -102,11 +102,11 @@ fn give_back(wire: Box<Wire>, response: Response<Incoming>) -> HttpResponse {
     reply.body(Through { wire: Some(wire), body, size })
 }
 
-async fn dial(upstream: SocketAddr) -> Result<Box<Wire>, Box<dyn std::error::Error>> {
+async fn dial(upstream: SocketAddr) -> Result<Wire, Box<dyn std::error::Error>> {
     let stream = TcpStream::connect(upstream).await?;
     stream.set_nodelay(true)?;
     let (sender, link) = handshake(TokioIo::new(stream)).await?;
-    let mut wire = Box::new(Wire { sender, link: Some(Box::pin(link)) });
+    let mut wire = Wire { sender, link: Some(Box::pin(link)) };
     poll_fn(|cx| {
         run(&mut wire.link, cx);
         wire.sender.poll_ready(cx)
@@ -124,7 +124,7 @@ fn run(link: &mut Option<Pin<Box<Link>>>, cx: &mut Context<'_>) {
 
 /// The answer's body, which drives its connection and then lays it to rest.
 struct Through {
-    wire: Option<Box<Wire>>,
+    wire: Option<Wire>,
     body: Incoming,
     size: BodySize,
 }

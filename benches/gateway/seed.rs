@@ -21,7 +21,9 @@ const CHARGE: i64 = 1_000;
 const USER: i64 = 2;
 /// The first token; the administrator's is 1.
 const FIRST: i64 = 2;
-/// Noon of the first day, 2025-03-01, in milliseconds; then one day more for each round over the tokens.
+/// Ledger rows of one token on one day.
+const ROWS_A_DAY: i64 = 3;
+/// Noon of the first day, 2025-03-01, in milliseconds.
 const NOON: i64 = 1_740_830_400_000;
 const DAY: i64 = 86_400_000;
 const FIRST_DAY: i64 = 20_250_301;
@@ -33,7 +35,7 @@ const KINDS: usize = 11;
 pub struct Size {
     /// Tokens, each with one ledger row for its grant.
     pub tokens: i64,
-    /// Further ledger rows for each; at most 28, for each is of another day.
+    /// Further ledger rows for each; at most 84, for three are of one day and all of one month.
     pub rows_each: i64,
 }
 
@@ -99,12 +101,13 @@ fn fill(path: &Path, size: Size) -> rusqlite::Result<()> {
         let entry = Entry { token: number + FIRST - 1, day: FIRST_DAY, at: NOON, granted: GRANT, charged: 0 };
         chain.append(&sql, &entry)?;
     }
-    for day in 0..size.rows_each {
+    for round in 0..size.rows_each {
+        let day = round / ROWS_A_DAY;
         for number in 1..=size.tokens {
             let (token, at) = (number + FIRST - 1, NOON + day * DAY);
             let entry = Entry { token, day: FIRST_DAY + day, at, granted: 0, charged: CHARGE };
             chain.append(&sql, &entry)?;
-            insert_usage(&sql, &entry)?;
+            count_usage(&sql, &entry)?;
         }
         eprintln!("  {} million rows", amount(chain.seq.unsigned_abs()) / 1e6);
     }
@@ -215,11 +218,13 @@ fn hash_text(sha: &mut Sha256, text: &str) {
     sha.update(text.as_bytes());
 }
 
-fn insert_usage(sql: &Connection, entry: &Entry) -> rusqlite::Result<()> {
+fn count_usage(sql: &Connection, entry: &Entry) -> rusqlite::Result<()> {
     sql.prepare_cached(
         "INSERT INTO usage (day, token_id, model, requests, charged, input, cached_input, cache_write, cache_write_1h, output,
            reasoning, audio_input, audio_output, image_input, image_output, tool_calls)
-         VALUES (?1, ?2, 'bench-plain', 1, ?3, 40, 0, 0, 0, 20, 0, 0, 0, 0, 0, 0)",
+         VALUES (?1, ?2, 'bench-plain', 1, ?3, 40, 0, 0, 0, 20, 0, 0, 0, 0, 0, 0)
+         ON CONFLICT (day, token_id, model) DO UPDATE SET requests = requests + 1, charged = charged + excluded.charged,
+           input = input + excluded.input, output = output + excluded.output",
     )?
     .execute(params![entry.day, entry.token, entry.charged])?;
     Ok(())

@@ -3,7 +3,7 @@
 use super::Bench;
 use crate::Fault;
 use crate::fleet::{Fleet, Who};
-use crate::load::{Open, open};
+use crate::load::{Open, Pick, open};
 use crate::mock::PLAIN;
 use crate::report::{Row, Target};
 use crate::stats::differences;
@@ -25,11 +25,11 @@ pub fn measure(bench: &mut Bench) -> Result<(), Fault> {
             found.push(run.map_err(|what| format!("{}: {what}", subject.who.name()))?);
         }
     }
-    let of = |wanted: Who, pick: fn(&Open) -> f64| {
+    let of = |wanted: Who, pick: Pick| {
         let found = subjects.iter().zip(&rounds).find(|(subject, _)| subject.who == wanted);
         found.map(|(_, rounds)| rounds.iter().map(pick).collect::<Vec<_>>()).unwrap_or_default()
     };
-    let percentiles: [(&str, fn(&Open) -> f64); 2] = [("p50", |run| run.p50), ("p99", |run| run.p99)];
+    let percentiles: [(&str, Pick); 2] = [("p50", |run| run.p50), ("p99", |run| run.p99)];
     for subject in &subjects {
         for (share, pick) in percentiles {
             let name = subject.who.name();
@@ -48,7 +48,7 @@ pub fn measure(bench: &mut Bench) -> Result<(), Fault> {
             }
         }
     }
-    fleet.end()
+    fleet.end(bench)
 }
 
 fn target(who: Who, share: &str) -> Target {

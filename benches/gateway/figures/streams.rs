@@ -3,7 +3,7 @@
 use super::{Bench, by_thread};
 use crate::Fault;
 use crate::fleet::{Fleet, Subject, Who};
-use crate::load::{Closed, Open, closed, open};
+use crate::load::{Closed, Open, Pick, closed, open};
 use crate::mock::{BURST, EVENTS};
 use crate::report::{Row, Target};
 use crate::stats::{differences, ratios};
@@ -37,7 +37,7 @@ pub fn measure(bench: &mut Bench) -> Result<(), Fault> {
     for (at, subject) in subjects.iter().enumerate().skip(1) {
         report_first_byte(bench, subject, &rounds[at].1, &rounds[place(Who::Direct)].1);
     }
-    fleet.end()
+    fleet.end(bench)
 }
 
 fn report_rate(bench: &mut Bench, subject: &Subject, runs: &[Closed], bare: &[f64]) {
@@ -59,7 +59,7 @@ fn report_rate(bench: &mut Bench, subject: &Subject, runs: &[Closed], bare: &[f6
 }
 
 fn report_first_byte(bench: &mut Bench, subject: &Subject, runs: &[Open], direct: &[Open]) {
-    let percentiles: [(&str, f64, fn(&Open) -> f64); 2] =
+    let percentiles: [(&str, f64, Pick); 2] =
         [("p50", 0.6, |run| run.first_p50), ("p99", 1.5, |run| run.first_p99)];
     for (share, most, pick) in percentiles {
         let of = |runs: &[Open]| runs.iter().map(pick).collect::<Vec<_>>();

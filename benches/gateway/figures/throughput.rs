@@ -21,7 +21,7 @@ pub fn measure(bench: &mut Bench) -> Result<(), Fault> {
     if !nginx::is_installed() {
         bench.report.add(Row::new("throughput", Who::Nginx.name(), "").note("not installed"));
     }
-    fleet.end()
+    fleet.end(bench)
 }
 
 fn measure_at(bench: &mut Bench, fleet: &Fleet, connections: usize) -> Result<(), Fault> {
