@@ -7,7 +7,7 @@ use rustix::process::Pid;
 
 use crate::Fault;
 use crate::figures::Bench;
-use crate::gateway::{Durability, Gateway, chats};
+use crate::gateway::{Durability, Gateway, Setting, chats};
 use crate::load::Questions;
 use crate::nginx;
 use crate::process::{Guard, Process};
@@ -25,6 +25,8 @@ pub enum Who {
     Power,
     /// The gateway, commits not flushed.
     Process,
+    /// Another build, each commit flushed.
+    Beside,
     /// For orientation.
     Nginx,
 }
@@ -37,6 +39,7 @@ impl Who {
             Self::Bare => "bare actix-web proxy",
             Self::Power => "tollgate, power",
             Self::Process => "tollgate, process",
+            Self::Beside => "tollgate beside, power",
             Self::Nginx => "nginx",
         }
     }
@@ -81,10 +84,15 @@ impl Fleet {
             let (process, address) = nginx::start(&bench.fresh_directory(), mock, bench.guard)?;
             others.push((Who::Nginx, process, address));
         }
-        let gateways = [(Who::Power, Durability::Power), (Who::Process, Durability::Process)]
-            .into_iter()
-            .map(|(who, durability)| Ok((who, Gateway::fresh(&bench.setting(durability))?)))
-            .collect::<Result<_, Fault>>()?;
+        let mut settings = vec![
+            (Who::Power, bench.setting(Durability::Power)),
+            (Who::Process, bench.setting(Durability::Process)),
+        ];
+        if let Some(binary) = bench.options.beside.clone() {
+            settings.push((Who::Beside, Setting { binary, ..bench.setting(Durability::Power) }));
+        }
+        let start = |(who, setting)| Ok((who, Gateway::fresh(&setting)?));
+        let gateways = settings.into_iter().map(start).collect::<Result<_, Fault>>()?;
         Ok(Self { gateways, others, mock })
     }
 

@@ -1,7 +1,7 @@
 //! The gateway under test: the release binary in a directory of its own, with tokens on which everything is switched on.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -36,7 +36,7 @@ pub enum Durability {
 /// A directory with a configuration, and the gateway that runs in it.
 #[derive(Debug)]
 pub struct Gateway {
-    directory: PathBuf,
+    setting: Setting,
     process: Process,
     /// Where it listens.
     pub address: SocketAddr,
@@ -47,6 +47,8 @@ pub struct Gateway {
 /// How a gateway is set up.
 #[derive(Clone, Debug)]
 pub struct Setting {
+    /// The binary.
+    pub binary: PathBuf,
     /// A directory that is not there yet, or has a database.
     pub directory: PathBuf,
     /// The mock provider.
@@ -83,15 +85,15 @@ impl Gateway {
     /// # Errors
     /// When it does not start.
     pub fn start(setting: &Setting) -> Result<Self, Fault> {
-        let directory = setting.directory.clone();
+        let directory = &setting.directory;
         let write = || -> std::io::Result<()> {
-            std::fs::create_dir_all(&directory)?;
+            std::fs::create_dir_all(directory)?;
             std::fs::write(directory.join("config.toml"), config(setting))
         };
         write().map_err(|error| format!("cannot prepare {}: {error}", directory.display()))?;
-        let mut process = Process::start("tollgate", &command(&directory), setting.guard)?;
+        let mut process = Process::start("tollgate", &command(setting), setting.guard)?;
         let address = process.listening()?;
-        Ok(Self { directory, process, address, keys: Vec::new() })
+        Ok(Self { setting: setting.clone(), process, address, keys: Vec::new() })
     }
 
     /// Makes tokens; their keys.
@@ -142,7 +144,7 @@ impl Gateway {
     }
 
     fn proof(&self) -> Result<Value, Fault> {
-        let output = command(&self.directory).args(["verify", "--json"]).output();
+        let output = command(&self.setting).args(["verify", "--json"]).output();
         let output = output.map_err(|error| format!("verify does not start: {error}"))?;
         let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
         let drifts = report["drift"].as_array().is_none_or(|drift| !drift.is_empty());
@@ -161,10 +163,10 @@ impl Gateway {
     }
 }
 
-fn command(directory: &Path) -> Command {
-    let mut command = Command::new(BINARY);
+fn command(setting: &Setting) -> Command {
+    let mut command = Command::new(&setting.binary);
     command
-        .current_dir(directory)
+        .current_dir(&setting.directory)
         .env_clear()
         .env("BENCH_PROVIDER_KEY", PROVIDER_KEY)
         .env("TOLLGATE_ADMIN_KEY", admin_key());

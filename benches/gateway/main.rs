@@ -2,12 +2,13 @@
 //! leaves `target/bench-results.json`. It never fails on a speed, only on a wrong answer or on books that do not add up.
 //!
 //! ```text
-//! cargo bench -- [--quick | --full] [--only NAME]… [--pin]
+//! cargo bench -- [--quick | --full] [--only NAME]… [--pin] [--beside BINARY]
 //! ```
 //!
 //! `--quick` takes a minute or two, `--full` adds the ledger of 10^7 rows (prepared once, some gigabytes in
 //! `target/bench-data`), `--only` names figures (a part of a name is enough), `--pin` gives the process under test a core
-//! of its own, and the rest the next one.
+//! of its own, and the rest the next one; `--beside` measures another build of the gateway in the same rounds, which is the
+//! way to tell on a noisy machine whether a change pays.
 //!
 //! - `options`, `stats`, `report`: what is asked, what is made of the samples, how it is shown
 //! - `wire`, `load`: a raw HTTP/1.1 client, and the closed and open loops over it

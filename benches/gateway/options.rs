@@ -1,6 +1,7 @@
 //! What is asked of a run: the flags behind `--`, and the times that follow from them. Must not know what is measured.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long to measure.
@@ -38,6 +39,8 @@ pub struct Options {
     only: Vec<String>,
     /// Whether the process under test gets a core of its own.
     pub pin: bool,
+    /// Another build of the gateway, measured beside this one.
+    pub beside: Option<PathBuf>,
 }
 
 /// What this executable is to do.
@@ -55,7 +58,7 @@ impl Options {
     /// # Errors
     /// A sentence about the first that is not known.
     pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Wanted, String> {
-        let mut options = Self { pace: Pace::of(Reach::Normal), only: Vec::new(), pin: false };
+        let mut options = Self { pace: Pace::of(Reach::Normal), only: Vec::new(), pin: false, beside: None };
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "--bench" => {}
@@ -63,11 +66,19 @@ impl Options {
                 "--full" => options.pace = Pace::of(Reach::Full),
                 "--pin" => options.pin = true,
                 "--only" => options.only.push(arguments.next().ok_or("--only wants a name")?),
+                "--beside" => {
+                    let path = arguments.next().ok_or("--beside wants a binary")?;
+                    options.beside = Some(std::path::absolute(path).map_err(|error| error.to_string())?);
+                }
                 "--proxy" => {
                     let upstream = arguments.next().and_then(|address| address.parse().ok());
                     return Ok(Wanted::Proxy(upstream.ok_or("--proxy wants an address")?));
                 }
-                _ => return Err(format!("{argument} is no flag: --quick, --full, --only NAME, --pin")),
+                _ => {
+                    return Err(format!(
+                        "{argument} is no flag: --quick, --full, --only NAME, --pin, --beside BINARY"
+                    ));
+                }
             }
         }
         Ok(Wanted::Bench(options))

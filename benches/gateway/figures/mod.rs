@@ -64,6 +64,7 @@ impl Bench {
     /// A gateway in a directory that is not there yet.
     pub fn setting(&self, durability: Durability) -> Setting {
         Setting {
+            binary: BINARY.into(),
             directory: self.fresh_directory(),
             upstream: self.mock.address,
             durability,
