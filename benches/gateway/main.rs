@@ -109,9 +109,21 @@ struct RunDirectory(PathBuf);
 
 impl RunDirectory {
     fn make(target: &Path) -> Result<Self, Fault> {
+        remove_left_over(target);
         let path = target.join(format!("bench-run-{}", std::process::id()));
         std::fs::create_dir_all(&path).map_err(|error| format!("cannot make {}: {error}", path.display()))?;
         Ok(Self(path))
+    }
+}
+
+/// What a run that was interrupted has left.
+fn remove_left_over(target: &Path) {
+    for entry in std::fs::read_dir(target).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let pid = name.to_str().and_then(|name| name.strip_prefix("bench-run-"));
+        if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            drop(std::fs::remove_dir_all(entry.path()));
+        }
     }
 }
 

@@ -146,11 +146,10 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         let pid = self.pid();
-        for child in children(pid) {
-            let _ = kill_process(child, Signal::KILL);
+        if matches!(self.child.try_wait(), Ok(None)) {
+            kill_with_children(pid);
+            drop(self.child.wait());
         }
-        drop(self.child.kill());
-        drop(self.child.wait());
         running().retain(|other| *other != pid);
     }
 }
@@ -237,10 +236,17 @@ async fn wait_for_the_end(at_most: Duration) {
         _ = terminate.recv() => eprintln!("bench: terminated"),
         () = tokio::time::sleep(at_most) => eprintln!("bench: not done after {at_most:?}"),
     }
-    for pid in running().iter().flat_map(|pid| children(*pid).into_iter().chain([*pid])) {
+    running().iter().copied().for_each(kill_with_children);
+    std::process::exit(1);
+}
+
+/// The parent first: nginx's would replace a worker that it sees die. Its number is its own until it is waited for.
+fn kill_with_children(pid: Pid) {
+    let children = children(pid);
+    for pid in std::iter::once(pid).chain(children) {
+        // One that has ended already is fine.
         let _ = kill_process(pid, Signal::KILL);
     }
-    std::process::exit(1);
 }
 
 fn children(pid: Pid) -> Vec<Pid> {
