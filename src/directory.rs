@@ -87,6 +87,12 @@ impl Directory {
             .collect()
     }
 
+    /// Every model that a channel's list or its catalogue names.
+    pub fn every_model(&self) -> BTreeSet<String> {
+        let channels = self.supply.roster.channels().iter();
+        channels.flat_map(|channel| self.named_models(channel)).map(str::to_owned).collect()
+    }
+
     /// Who serves `model` to `token`: the kind of its channel's API. `None` where it is not on offer.
     pub fn owner(&self, token: &ApiToken, model: &str) -> Option<&'static str> {
         let offer = self.offer(token, model).ok()?;

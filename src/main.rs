@@ -22,7 +22,7 @@
 //! | [`ledger`] | `Book`: every rule of money; reservations, windows, the journal's sending half | SQL, HTTP, models' prices |
 //! | [`limits`] | requests and tokens a minute, requests in flight | money |
 //! | [`admission`] | `Gate`: the one place that lets a request through | HTTP, SQL, how a refusal is worded |
-//! | [`telemetry`] | the log, one line per request | keys, prompts, completions |
+//! | [`telemetry`] | the log, one line per request; metrics | keys, prompts, completions |
 //! | [`channels`] | configured providers, the HTTP client, the `demo` provider | money, dialects' bodies |
 //! | [`directory`] | the board: live tokens, prices, channels | SQL, HTTP |
 //! | [`relay`] | the straight line of a request; the pump, the verdict, the table of failures | SQL, the token API |

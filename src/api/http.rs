@@ -68,6 +68,19 @@ fn admit<'a>(desk: &Desk, request: &'a HttpRequest) -> Result<(Matched<'a>, Call
     Ok((matched, caller))
 }
 
+/// Lets a caller with the scope `manage` through, as the token API does; for routes of other rooms that need one.
+///
+/// # Errors
+/// The token API's refusal.
+pub fn permit_manager(desk: &Desk, request: &HttpRequest) -> Result<Caller, Box<HttpResponse>> {
+    let permitted = identify_caller(desk, request).and_then(|caller| {
+        routes::permit_manage(&caller)?;
+        desk.take_turn(&caller)?;
+        Ok(caller)
+    });
+    permitted.map_err(|refusal| Box::new(refused(request, &refusal, language(request), Unread::Perhaps)))
+}
+
 fn identify_caller(desk: &Desk, request: &HttpRequest) -> Result<Caller, Refusal> {
     if request.app_data::<LocalAdmin>().is_some() {
         return Ok(Caller::local());

@@ -23,9 +23,9 @@ mod users;
 mod tests;
 
 pub use answer::Answer;
-pub use http::{LocalAdmin, serve};
+pub use http::{LocalAdmin, permit_manager, serve};
 pub use refusal::Language;
-pub use routes::has_route;
+pub use routes::{has_route, pattern_of};
 
 use std::sync::{Arc, Mutex};
 

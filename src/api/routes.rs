@@ -110,8 +110,8 @@ impl Matched<'_> {
     /// # Errors
     /// When its scope or its user's role does not allow it.
     pub fn permit(&self, caller: &Caller) -> Result<(), Refusal> {
-        if self.access != Access::Any && !caller.permits(Scope::Manage) {
-            return Err(Refusal::Forbidden("This call needs a token with the scope manage"));
+        if self.access != Access::Any {
+            permit_manage(caller)?;
         }
         if self.access == Access::Admin && caller.role() != Role::Admin {
             return Err(Refusal::Forbidden("This call needs a token of an admin"));
@@ -132,6 +132,22 @@ impl Matched<'_> {
         // One spelling alone, so that an Idempotency-Key, which goes by the path, cannot be passed by with another.
         parse_integer(self.id).filter(|number| *number > 0).ok_or(Refusal::NotFound(what))
     }
+}
+
+/// Whether `caller` may see what is not one token's own.
+///
+/// # Errors
+/// When it lacks the scope `manage`.
+pub fn permit_manage(caller: &Caller) -> Result<(), Refusal> {
+    if caller.permits(Scope::Manage) {
+        return Ok(());
+    }
+    Err(Refusal::Forbidden("This call needs a token with the scope manage"))
+}
+
+/// The row's path that `path` meets, by whatever method; `None` where there is none.
+pub fn pattern_of(path: &str) -> Option<&'static str> {
+    TABLE.iter().map(|(_, pattern, ..)| *pattern).find(|pattern| match_path(pattern, path).is_some())
 }
 
 /// Whether `path` is the token API's: one of its routes, or what lies below them.

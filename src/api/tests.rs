@@ -13,6 +13,7 @@ use crate::ids::{ChannelName, RequestId};
 use crate::ledger::{Hold, Outcome, Settlement, UsageSource};
 use crate::money::Money;
 use crate::store::{Durability, Recovery, Settings, admins, tokens};
+use crate::telemetry::Metrics;
 use crate::tokens::identify;
 use crate::usage::{TokenCount, Usage};
 
@@ -62,7 +63,8 @@ impl Fixture {
             recovery: Recovery::Hold,
             retention_days: 0,
         };
-        let store = Arc::new(Store::open(&settings, &directory, &clock, zone).unwrap());
+        let metrics = Arc::new(Metrics::new(directory.every_model()));
+        let store = Arc::new(Store::open(&settings, &directory, &clock, zone, &metrics).unwrap());
         let desk = Desk::new(DeskParts {
             store: Arc::clone(&store),
             directory: Arc::clone(&directory),

@@ -1,12 +1,12 @@
 //! An exchange under way, and the money it holds: whatever ends it, it is settled once, with what the meter saw.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::admission::Admission;
 use crate::ledger::{Charged, StoreFault};
 use crate::money::Money;
 use crate::relay::verdict::{Case, Ending, settlement};
-use crate::telemetry::RequestLine;
+use crate::telemetry::{Metrics, RequestLine};
 use crate::wire::Meter;
 
 /// How long a client waits for its settlement to be durable.
@@ -63,6 +63,7 @@ impl Metered {
             log::warn!("request {id}: its provider billed {} more than could be charged", charged.overrun);
         }
         line.charged = Some(charged.amount);
+        line.overrun = charged.overrun;
         line.log(status, code);
         Some(charged)
     }
@@ -77,10 +78,16 @@ impl Drop for Metered {
     }
 }
 
-/// Waits until a settlement is on disk, as long as a client may wait.
+/// Waits until a settlement is on disk, as long as a client may wait, and counts how long that took.
 ///
 /// # Errors
 /// When it is not known to be.
-pub async fn recorded(charged: Charged) -> Result<(), StoreFault> {
-    tokio::time::timeout(PATIENCE, charged.durable()).await.unwrap_or(Err(StoreFault::TimedOut))
+pub async fn recorded(charged: Charged, metrics: &Metrics) -> Result<(), StoreFault> {
+    let began = Instant::now();
+    let recorded =
+        tokio::time::timeout(PATIENCE, charged.durable()).await.unwrap_or(Err(StoreFault::TimedOut));
+    if recorded.is_ok() {
+        metrics.settle.time(began.elapsed());
+    }
+    recorded
 }

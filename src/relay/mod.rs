@@ -17,6 +17,7 @@ mod parcel;
 mod pump;
 mod running;
 mod serve;
+mod stopwatch;
 mod verdict;
 
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use crate::admission::Gate;
 use crate::clock::Clock;
 use crate::directory::Directory;
+use crate::telemetry::Metrics;
 
 use buffers::Buffers;
 pub use running::Running;
@@ -68,13 +70,20 @@ pub struct Relay {
     settings: Settings,
     buffers: Arc<Buffers>,
     running: Arc<Running>,
+    metrics: Arc<Metrics>,
 }
 
 impl Relay {
-    /// A relay behind `gate`.
-    pub fn new(gate: Gate, directory: Arc<Directory>, clock: Clock, settings: Settings) -> Self {
+    /// A relay behind `gate`, which counts in `metrics`.
+    pub fn new(
+        gate: Gate,
+        directory: Arc<Directory>,
+        clock: Clock,
+        settings: Settings,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let buffers = Arc::new(Buffers::new(settings.max_buffered_bytes));
-        Self { gate, directory, clock, settings, buffers, running: Arc::default() }
+        Self { gate, directory, clock, settings, buffers, running: Arc::default(), metrics }
     }
 
     /// The exchanges that run.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::future::join;
 use tokio::time::Instant;
 
-use crate::admission::{PendingAdmission, Refusal};
+use crate::admission::{Admission, PendingAdmission, Refusal};
 use crate::catalogue::Provider;
 use crate::channels::client::{
     Fault, HeaderMap, Line, Method, Patience, ProviderReply, ProviderRequest, connect,
@@ -24,9 +24,10 @@ use crate::relay::failure::{Failure, refused as refusal_failure};
 use crate::relay::headers::{Headers, of_provider, of_rates, remaining_credits};
 use crate::relay::metered::{Metered, recorded};
 use crate::relay::running::Run;
+use crate::relay::stopwatch::Stopwatch;
 use crate::relay::verdict::Ending;
 use crate::relay::{OnDisconnect, Relay};
-use crate::telemetry::RequestLine;
+use crate::telemetry::{RequestLine, UpstreamError};
 use crate::tokens::ApiToken;
 use crate::wire::openai::{Outgoing, outgoing};
 use crate::wire::{Ask, Meter, UsageEvent};
@@ -46,6 +47,8 @@ pub struct Exchange {
     pub token: Arc<ApiToken>,
     /// The request's id.
     pub id: RequestId,
+    /// Measures what of its time is the gateway's own.
+    pub watch: Stopwatch,
     /// The body's share of what may be buffered.
     pub _buffered: Buffered,
 }
@@ -62,7 +65,9 @@ pub async fn run(
     tokio::select! {
         biased;
         () = run.cut() => {}
-        () = exchange.perform(pending, &mut client, line) => {}
+        () = exchange.perform(pending, &mut client, line) => {
+            exchange.relay.metrics.overhead.time(exchange.watch.own());
+        }
     }
 }
 
@@ -87,7 +92,8 @@ impl Exchange {
         };
         line.channel = Some(channel.name.as_str().to_owned());
         // Connecting may overlap with the commit; sending may not (R2).
-        let (admission, way) = join(pending.durable(), find_way(&channel)).await;
+        let ((admission, held), way) = join(self.hold(pending), find_way(&channel)).await;
+        self.watch.add(held.elapsed());
         let admission = match admission {
             Ok(admission) => admission,
             Err(refusal) => return self.fail_unrecorded(&refusal, client, line).await,
@@ -123,7 +129,7 @@ impl Exchange {
         } else {
             Patience::plain(&channel.timeouts, began)
         };
-        let sending = self.send(way, request, patience);
+        let sending = self.watch.wait(self.send(way, request, patience));
         let reply = match self.unless_abandoned(sending, ends.client).await {
             Some(Ok(reply)) => reply,
             Some(Err(fault)) => {
@@ -134,6 +140,15 @@ impl Exchange {
         };
         let lowered = cap.is_lowered.then_some(cap.tokens);
         self.relay_reply(&channel, reply, lowered, &mut ends).await;
+    }
+
+    /// Waits until the money is held on disk; since when it is.
+    async fn hold(&self, pending: PendingAdmission) -> (Result<Admission, Refusal>, Instant) {
+        let admission = pending.durable().await;
+        if admission.is_ok() {
+            self.relay.metrics.hold.time(self.watch.since_mark());
+        }
+        (admission, Instant::now())
     }
 
     async fn send(
@@ -183,6 +198,7 @@ impl Exchange {
         }
         if let Some(encoding) = encoding_of(&reply) {
             log::warn!("channel {:?} answered with content-encoding {encoding:?}", channel.name.as_str());
+            self.count(UpstreamError::NotAnAnswer);
             let failure = Failure::upstream("The model's provider answered with a compressed body.");
             return self.settle_failed(Ending::Broken, failure, ends).await;
         }
@@ -203,6 +219,7 @@ impl Exchange {
     /// A fault of the channel ends the exchange.
     async fn fail(&self, ending: Ending, fault: &Fault, ends: &mut Ends<'_>) {
         log::warn!("request {}: {fault}", self.id);
+        self.count(kind_of(fault));
         self.settle_failed(ending, Failure::of_fault(fault), ends).await;
     }
 
@@ -213,16 +230,20 @@ impl Exchange {
             self.close(charged).await;
         }
         failure.headers.extend(self.rate_headers());
-        ends.client.fail(failure).await;
+        self.watch.wait(ends.client.fail(failure)).await;
     }
 
     /// Waits until a settlement is on disk; whether it is known to be.
     async fn close(&self, charged: Charged) -> bool {
-        let recorded = recorded(charged).await;
+        let recorded = recorded(charged, &self.relay.metrics).await;
         if let Err(fault) = &recorded {
             log::error!("request {}: its settlement is not recorded yet: {fault}", self.id);
         }
         recorded.is_ok()
+    }
+
+    fn count(&self, error: UpstreamError) {
+        self.relay.metrics.count_upstream_error(error);
     }
 
     /// The headers that tell the token's rates and, of a plain answer, what is left of its budgets.
@@ -240,6 +261,17 @@ async fn find_way(channel: &Arc<Channel>) -> Result<Way, Fault> {
     match channel.provider {
         Provider::Demo => Ok(Way::Demo),
         Provider::OpenAi | Provider::Anthropic | Provider::Gemini => connect(channel).await.map(Way::Line),
+    }
+}
+
+const fn kind_of(fault: &Fault) -> UpstreamError {
+    match fault {
+        Fault::Unreachable { .. } => UpstreamError::Unreachable,
+        Fault::ConnectTimeout => UpstreamError::ConnectTimeout,
+        Fault::Tls { .. } => UpstreamError::Tls,
+        Fault::NoHead { .. } | Fault::Upgraded => UpstreamError::NoHead,
+        Fault::HeadTimeout | Fault::IdleTimeout | Fault::TotalTimeout => UpstreamError::Timeout,
+        Fault::Cut { .. } => UpstreamError::Cut,
     }
 }
 

@@ -12,6 +12,7 @@ use crate::relay::client::{Client, Head};
 use crate::relay::failure::{Failure, refused};
 use crate::relay::inbound::{self, Body};
 use crate::relay::pump::{Exchange, run};
+use crate::relay::stopwatch::Stopwatch;
 use crate::relay::{Relay, headers, models};
 use crate::telemetry::RequestLine;
 use crate::tokens::Caller;
@@ -30,12 +31,13 @@ struct Visit {
 pub async fn serve(relay: web::Data<Relay>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
     let at = relay.clock.now();
     let id = RequestId::mint(at);
-    let line = RequestLine::begin(id, request.method().as_str(), request.path());
+    let line = RequestLine::begin(&relay.metrics, id, request.method().as_str(), request.path());
     let mut visit = Visit { id, line };
     let (endpoint, model) = match route(&request) {
         Ok(route) => route,
         Err(failure) => return refuse(visit, &request, &failure),
     };
+    visit.line.route = endpoint.pattern();
     let caller = match inbound::caller(&relay, &request, at) {
         Ok(caller) => caller,
         Err(failure) => return refuse(visit, &request, &failure),
@@ -96,6 +98,7 @@ async fn chat(
         Ok(body) => body,
         Err(failure) => return refuse(visit, &request, &failure),
     };
+    let mut watch = Stopwatch::start();
     let id = visit.id;
     let limits = AskLimits { max_choices: relay.settings.max_choices };
     let ask = match Ask::parse_chat(bytes, &limits) {
@@ -109,11 +112,12 @@ async fn chat(
         Ok(admitted) => admitted,
         Err(failure) => return told(visit, &failure),
     };
+    watch.mark();
     let (sender, head) = oneshot::channel();
     let client = Client::new(sender, relay.settings.write_timeout);
     let headers = headers::for_provider(&request, id);
-    let exchange =
-        Exchange { relay, ask, headers, token: Arc::clone(caller.token()), id, _buffered: buffered };
+    let token = Arc::clone(caller.token());
+    let exchange = Exchange { relay, ask, headers, token, id, watch, _buffered: buffered };
     actix_web::rt::spawn(run(running, exchange, pending, client, visit.line));
     match head.await {
         Ok(head) => respond(head, id),

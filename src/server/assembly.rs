@@ -14,6 +14,7 @@ use crate::ledger::Zone;
 use crate::relay::{Relay, Settings as RelaySettings};
 use crate::store::admins::{self, Environment};
 use crate::store::{Denied, OpenFault, Settings as StoreSettings, Store, WriteFault};
+use crate::telemetry::Metrics;
 use crate::tokens::{Key, KeyMint};
 
 /// What the rooms above need of those below.
@@ -24,6 +25,8 @@ pub struct Core {
     pub directory: Arc<Directory>,
     /// The token API.
     pub desk: Arc<Desk>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     /// Time.
     pub clock: Clock,
     /// Where days begin.
@@ -86,7 +89,9 @@ pub fn assemble(config: &Config) -> Result<Core, StartFault> {
         recovery: config.accounting.recovery,
         retention_days: config.accounting.retention_days,
     };
-    let store = Arc::new(Store::open(&settings, &directory, &clock, zone).map_err(StartFault::Open)?);
+    let metrics = Arc::new(Metrics::new(directory.every_model()));
+    let store = Store::open(&settings, &directory, &clock, zone, &metrics).map_err(StartFault::Open)?;
+    let store = Arc::new(store);
     let desk = Arc::new(Desk::new(DeskParts {
         store: Arc::clone(&store),
         directory: Arc::clone(&directory),
@@ -95,7 +100,7 @@ pub fn assemble(config: &Config) -> Result<Core, StartFault> {
         mint: key_mint()?,
         management_rpm: i64::from(config.limits.management_rpm),
     }));
-    Ok(Core { store, directory, desk, clock, zone })
+    Ok(Core { store, directory, desk, metrics, clock, zone })
 }
 
 fn key_mint() -> Result<KeyMint, StartFault> {
@@ -157,5 +162,6 @@ pub fn relay(config: &Config, core: &Core) -> Relay {
         on_disconnect: accounting.on_disconnect,
         max_choices: config.limits.max_choices,
     };
-    Relay::new(gate, Arc::clone(&core.directory), core.clock.clone(), settings)
+    let (directory, metrics) = (Arc::clone(&core.directory), Arc::clone(&core.metrics));
+    Relay::new(gate, directory, core.clock.clone(), settings, metrics)
 }

@@ -13,18 +13,19 @@ use crate::catalogue::Provider;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::ids::RequestId;
-use crate::ledger::Books;
 use crate::relay::failure::Failure;
 use crate::relay::{self, Relay};
 use crate::server::assembly::{self, Core};
 use crate::server::connections::Connections;
-use crate::telemetry::RequestLine;
+use crate::store::Store;
+use crate::telemetry::{Gauges, METRICS_TYPE, Metrics, RequestLine};
 
 /// What every worker needs to answer.
 pub struct Front {
     relay: Arc<Relay>,
     desk: Arc<Desk>,
-    books: Arc<Books>,
+    store: Arc<Store>,
+    metrics: Arc<Metrics>,
     clock: Clock,
     body_timeout: Duration,
     has_channel: bool,
@@ -40,7 +41,8 @@ impl Front {
         Self {
             relay: Arc::new(assembly::relay(config, core)),
             desk: Arc::clone(&core.desk),
-            books: Arc::clone(core.store.books()),
+            store: Arc::clone(&core.store),
+            metrics: Arc::clone(&core.metrics),
             clock: core.clock.clone(),
             body_timeout: config.server.timeouts.body,
             has_channel: !config.server.ready_needs_channel
@@ -72,7 +74,7 @@ impl Front {
     fn readiness(&self) -> HttpResponse {
         let reason = if self.is_stopping() {
             "stopping"
-        } else if !self.books.recording() {
+        } else if !self.store.books().recording() {
             "the store cannot record"
         } else if !self.has_channel {
             "no channel is configured"
@@ -83,6 +85,29 @@ impl Front {
             .content_type("text/plain; charset=utf-8")
             .insert_header(("retry-after", "1"))
             .body(format!("not ready: {reason}\n"))
+    }
+
+    /// The page of metrics, for those who may see all tokens' figures together.
+    fn metrics(&self, visit: &mut Visit, request: &HttpRequest) -> HttpResponse {
+        let caller = match api::permit_manager(&self.desk, request) {
+            Ok(caller) => caller,
+            Err(refusal) => return *refusal,
+        };
+        visit.line.token = Some((caller.token().id, caller.token().user));
+        self.page()
+    }
+
+    fn page(&self) -> HttpResponse {
+        let page = self.metrics.page(Gauges {
+            queue_depth: self.store.queue_depth(),
+            running: self.relay.running().count(),
+            is_recording: self.store.books().recording(),
+        });
+        HttpResponse::Ok()
+            .content_type(METRICS_TYPE)
+            .insert_header(("cache-control", "no-store"))
+            .insert_header(("x-content-type-options", "nosniff"))
+            .body(page)
     }
 }
 
@@ -96,7 +121,12 @@ struct Visit {
 impl Visit {
     fn begin(front: &Front, request: &HttpRequest) -> Self {
         let id = RequestId::mint(front.clock.now());
-        Self { id, line: RequestLine::begin(id, request.method().as_str(), request.uri().path()), code: None }
+        let path = request.uri().path();
+        let mut line = RequestLine::begin(&front.metrics, id, request.method().as_str(), path);
+        if let Some(route) = own_pattern(path).or_else(|| api::pattern_of(path)) {
+            line.route = route;
+        }
+        Self { id, line, code: None }
     }
 
     /// Refuses; a body is not read, so the connection is closed.
@@ -148,7 +178,7 @@ async fn answer_here(
 ) -> HttpResponse {
     let path = request.uri().path();
     match own_route(path) {
-        Some(allowed) if allowed.contains(request.method()) => return own_answer(front, path),
+        Some(allowed) if allowed.contains(request.method()) => return own_answer(front, visit, request),
         Some(_) => return visit.refuse(&Failure::method_not_allowed("GET, HEAD")),
         None => {}
     }
@@ -175,14 +205,34 @@ pub async fn control(front: web::Data<Front>, request: HttpRequest, payload: web
     visit.end(response)
 }
 
-/// The methods of a route that belongs to no room.
-fn own_route(path: &str) -> Option<[Method; 2]> {
-    matches!(path, "/" | "/livez" | "/readyz").then_some([Method::GET, Method::HEAD])
+/// Answers a request from the listener of the metrics: them alone, whoever asks.
+pub async fn metrics_alone(front: web::Data<Front>, request: HttpRequest) -> HttpResponse {
+    let mut visit = Visit::begin(&front, &request);
+    let (method, path) = (request.method(), request.uri().path());
+    let response = match (path, method) {
+        ("/metrics", &Method::GET | &Method::HEAD) => front.page(),
+        ("/metrics", _) => visit.refuse(&Failure::method_not_allowed("GET, HEAD")),
+        _ => visit.refuse(&Failure::no_route(method.as_str(), path)),
+    };
+    visit.end(response)
 }
 
-fn own_answer(front: &Front, path: &str) -> HttpResponse {
+/// The routes that belong to no room.
+const OWN: [&str; 4] = ["/", "/livez", "/readyz", "/metrics"];
+
+fn own_pattern(path: &str) -> Option<&'static str> {
+    OWN.into_iter().find(|own| *own == path)
+}
+
+/// The methods of a route that belongs to no room.
+fn own_route(path: &str) -> Option<[Method; 2]> {
+    own_pattern(path).map(|_| [Method::GET, Method::HEAD])
+}
+
+fn own_answer(front: &Front, visit: &mut Visit, request: &HttpRequest) -> HttpResponse {
     let text = |text: &'static str| HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(text);
-    match path {
+    match request.uri().path() {
+        "/metrics" => front.metrics(visit, request),
         "/readyz" => front.readiness(),
         "/livez" => text("alive\n"),
         _ => text(

@@ -18,6 +18,7 @@ use crate::store::effect::Effect;
 use crate::store::queue::{Queue, Taken};
 use crate::store::retention::Housekeeping;
 use crate::store::txn::Txn;
+use crate::telemetry::Metrics;
 
 /// Operations in one transaction.
 const BATCH: usize = 1_000;
@@ -89,6 +90,8 @@ pub struct Writer {
     pub head: Head,
     /// What is done now and then.
     pub housekeeping: Housekeeping,
+    /// Where batches, commits and the length of the log are counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// What became of an operation within a transaction that will be committed.
@@ -144,8 +147,10 @@ impl Writer {
     fn make_durable(&mut self, backlog: &mut VecDeque<Op>) {
         let count = backlog.len().min(BATCH);
         let mut batch: Vec<Op> = backlog.drain(..count).collect();
+        let began = Instant::now();
         match self.transact(&mut batch) {
             Ok((head, effects, done)) => {
+                self.note(count, began);
                 self.head = head;
                 if !self.books.set_recording(true) {
                     log::warn!("the store can record again");
@@ -164,6 +169,16 @@ impl Writer {
                 }
             }
             Err(error) => fatal(&error),
+        }
+        self.metrics.set_backlog(backlog.len());
+    }
+
+    /// Counts a transaction of `count` operations that is on disk. One of none only asked whether the disk has room.
+    fn note(&self, count: usize, began: Instant) {
+        self.metrics.set_wal_pages(LOG_PAGES.get());
+        if count > 0 {
+            self.metrics.batch.observe(u64::try_from(count).unwrap_or(u64::MAX));
+            self.metrics.commit.time(began.elapsed());
         }
     }
 
@@ -260,7 +275,10 @@ impl Writer {
             Ok((row.get::<_, i32>(1)?, row.get::<_, i32>(2)?))
         });
         match moved {
-            Ok((log, done)) => LOG_PAGES.set(log - done),
+            Ok((log, done)) => {
+                LOG_PAGES.set(log - done);
+                self.metrics.set_wal_pages(log - done);
+            }
             Err(error) if is_passing(&error) => log::warn!("the write-ahead log could not be moved: {error}"),
             Err(error) => fatal(&error),
         }

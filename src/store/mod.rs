@@ -48,6 +48,7 @@ use crate::store::open::{InstanceLock, lock_instance, open_writer, prepare_direc
 use crate::store::queue::Queue;
 use crate::store::readers::Readers;
 use crate::store::retention::Housekeeping;
+use crate::telemetry::Metrics;
 
 /// Changes of the management API that may wait for the writer at one time.
 const CHANGES_WAITING: usize = 256;
@@ -105,7 +106,8 @@ impl<E> From<rusqlite::Error> for Denied<E> {
 }
 
 impl Store {
-    /// Opens the database, makes it sound after an unclean stop, loads `directory` and the books, and starts the writer.
+    /// Opens the database, makes it sound after an unclean stop, loads `directory` and the books, and starts the writer, which
+    /// counts in `metrics`.
     ///
     /// # Errors
     /// When it is in use, damaged, newer, or the system refuses.
@@ -114,6 +116,7 @@ impl Store {
         directory: &Arc<Directory>,
         clock: &Clock,
         zone: Zone,
+        metrics: &Arc<Metrics>,
     ) -> Result<Self, OpenFault> {
         prepare_directory(&settings.path)?;
         let lock = lock_instance(&settings.path)?;
@@ -122,6 +125,7 @@ impl Store {
         let now = clock.now();
         let (recovered, head) =
             recover::settle_leftovers(&sql, settings.recovery, now, zone).map_err(failed)?;
+        metrics.count_recovered(recovered);
         if recovered > 0 {
             log::warn!(
                 "{recovered} requests were in flight when the last run ended: settled by the rule `{}`",
@@ -145,6 +149,7 @@ impl Store {
             zone,
             head,
             housekeeping: Housekeeping::new(settings.retention_days, now),
+            metrics: Arc::clone(metrics),
         };
         let thread = start(writer)?;
         Ok(Self {
@@ -191,6 +196,11 @@ impl Store {
     /// The books that the store makes durable.
     pub fn books(&self) -> &Arc<Books> {
         &self.books
+    }
+
+    /// How many operations wait for the writer.
+    pub fn queue_depth(&self) -> usize {
+        self.queue.len()
     }
 
     /// Finishes what is queued, moves the log into the database and ends the writer. What comes later is refused.

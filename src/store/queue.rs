@@ -64,6 +64,11 @@ impl<T> Queue<T> {
         if inner.closed { Taken::Closed } else { Taken::Idle }
     }
 
+    /// How many operations wait.
+    pub fn len(&self) -> usize {
+        self.lock().operations.len()
+    }
+
     /// Lets the writer finish what is in the queue, and refuses more.
     pub fn close(&self) {
         self.lock().closed = true;

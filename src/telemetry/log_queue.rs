@@ -19,6 +19,14 @@ const AT_ONCE: usize = 64 * 1024;
 /// How long a flush waits for the lines before it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// Lines dropped since the process began; there is one log in a process.
+static DROPPED: AtomicU64 = AtomicU64::new(0);
+
+/// Lines of log that were dropped since the process began.
+pub fn lines_dropped() -> u64 {
+    DROPPED.load(Ordering::Relaxed)
+}
+
 enum Item {
     Line(Vec<u8>),
     /// Tells the other end when all before it is written.
@@ -76,6 +84,7 @@ fn write_all(waiting: &Receiver<Item>, dropped: &AtomicU64, out: &mut impl Write
         }
         if out.write_all(&gathered).is_err() {
             dropped.fetch_add(lines, Ordering::Relaxed);
+            DROPPED.fetch_add(lines, Ordering::Relaxed);
         }
         gathered.clear();
         match flush {
@@ -97,6 +106,7 @@ impl Write for LogQueue {
             Ok(()) => {}
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
                 self.dropped.fetch_add(1, Ordering::Relaxed);
+                DROPPED.fetch_add(1, Ordering::Relaxed);
             }
         }
         Ok(line.len())

@@ -1,18 +1,26 @@
-//! The line that is logged for each request: metadata alone.
+//! The line that is logged for each request, which is also what the request is counted by: metadata alone.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::ids::{RequestId, TokenId, UserId};
 use crate::money::Money;
+use crate::telemetry::metrics::{Ended, Metrics};
 use crate::tokens::KEY_LENGTH;
 
-/// What is known of a request; filled in on its way, and logged once when it ends.
+/// The route of what is on no table of routes.
+const NO_ROUTE: &str = "other";
+
+/// What is known of a request; filled in on its way, and logged and counted once when it ends.
 #[derive(Debug)]
 pub struct RequestLine {
     id: RequestId,
     method: String,
     path: String,
     began: Instant,
+    metrics: Arc<Metrics>,
+    /// Its row in a table of routes, as the metrics name it.
+    pub route: &'static str,
     /// The token that calls, once it is identified.
     pub token: Option<(TokenId, UserId)>,
     /// The model asked for.
@@ -25,27 +33,41 @@ pub struct RequestLine {
     pub usage: Option<(i64, i64)>,
     /// What was charged.
     pub charged: Option<Money>,
+    /// What the provider billed beyond that.
+    pub overrun: Money,
 }
 
 impl RequestLine {
-    /// A request that has just come in. Its path is without the query, which may hold a key.
-    pub fn begin(id: RequestId, method: &str, path: &str) -> Self {
+    /// A request that has just come in, to be counted in `metrics`. Its path is without the query, which may hold a key.
+    pub fn begin(metrics: &Arc<Metrics>, id: RequestId, method: &str, path: &str) -> Self {
         Self {
             id,
             method: shown(method, 20),
             path: shown(path, 200),
             began: Instant::now(),
+            metrics: Arc::clone(metrics),
+            route: NO_ROUTE,
             token: None,
             model: None,
             channel: None,
             outcome: None,
             usage: None,
             charged: None,
+            overrun: Money::ZERO,
         }
     }
 
-    /// Logs it, with the status the client was sent and, for a refusal, its code.
+    /// Counts and logs it, with the status the client was sent and, for a refusal, its code.
     pub fn log(self, status: u16, code: Option<&str>) {
+        self.metrics.count(&Ended {
+            route: self.route,
+            status,
+            model: self.model.as_deref(),
+            is_served: self.channel.is_some(),
+            usage: self.usage,
+            charged: self.charged,
+            overrun: self.overrun,
+        });
         if !log::log_enabled!(target: "tollgate::request", log::Level::Info) {
             return;
         }

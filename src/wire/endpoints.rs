@@ -28,6 +28,17 @@ pub enum Endpoint {
     Model,
 }
 
+impl Endpoint {
+    /// Its path, as people and metrics name it.
+    pub const fn pattern(self) -> &'static str {
+        match self {
+            Self::ChatCompletions => "/v1/chat/completions",
+            Self::Models => "/v1/models",
+            Self::Model => "/v1/models/{id}",
+        }
+    }
+}
+
 /// What a method and a path name.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Lookup<'a> {

@@ -30,6 +30,8 @@ mod groups;
 #[cfg(test)]
 mod harness_works;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod quota;
 #[cfg(test)]
 mod races;

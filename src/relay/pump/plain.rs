@@ -8,6 +8,7 @@ use crate::relay::headers::Headers;
 use crate::relay::inbound::Body;
 use crate::relay::parcel::Parcel;
 use crate::relay::verdict::Ending;
+use crate::telemetry::UpstreamError;
 use crate::wire::Answer;
 
 use super::{Ends, Exchange};
@@ -33,6 +34,7 @@ impl Exchange {
                 let failure = match unread {
                     Unread::Fault(fault) => return self.fail(Ending::Broken, &fault, ends).await,
                     Unread::TooLarge => {
+                        self.count(UpstreamError::TooLarge);
                         Failure::upstream("The model's provider answered with more than may be buffered.")
                     }
                     Unread::NoRoom => Failure::overloaded(),
@@ -46,6 +48,7 @@ impl Exchange {
         let reading = ends.metered.meter.reading();
         if reading.answer != Answer::Given {
             log::warn!("request {}: the provider answered {status} with {:?}", self.id, reading.answer);
+            self.count(UpstreamError::NotAnAnswer);
             let failure = Failure::upstream(match reading.answer {
                 Answer::Error => "The model's provider answered with an error.",
                 _ => "The model's provider answered with something that is no answer.",
@@ -68,7 +71,7 @@ impl Exchange {
         let mut buffered = self.relay.buffers.begin();
         let mut first = Bytes::new();
         let mut whole = BytesMut::new();
-        while let Some(piece) = body.next().await {
+        while let Some(piece) = self.watch.wait(body.next()).await {
             let piece = piece.map_err(Unread::Fault)?;
             if first.len() + whole.len() + piece.len() > most {
                 return Err(Unread::TooLarge);

@@ -8,6 +8,7 @@ use crate::relay::failure::Failure;
 use crate::relay::headers::Headers;
 use crate::relay::parcel::Parcel;
 use crate::relay::verdict::Ending;
+use crate::telemetry::UpstreamError;
 use crate::wire::fault::{ErrorWords, ProviderError, error_body, redact};
 
 use super::{Ends, Exchange};
@@ -35,6 +36,7 @@ impl Exchange {
         let (kind, code) = (clean(channel, &error.kind), clean(channel, &error.code));
         let name = channel.name.as_str();
         log::warn!("request {}: channel {name:?} answered {status} ({kind:?} {code:?}) {reason:?}", self.id);
+        self.count(if is_channels_own { UpstreamError::Status } else { UpstreamError::Refused });
         if is_channels_own {
             let failure = Failure::upstream(format!(
                 "The model's provider could not serve the request (status {status})."

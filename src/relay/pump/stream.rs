@@ -11,6 +11,7 @@ use crate::relay::failure::Failure;
 use crate::relay::headers::Headers;
 use crate::relay::metered::Metered;
 use crate::relay::verdict::Ending;
+use crate::telemetry::UpstreamError;
 use crate::wire::{Splitter, Step};
 
 use super::{Ends, Exchange, FAREWELL};
@@ -49,20 +50,23 @@ impl Exchange {
             Stop::Terminator(last) => {
                 ends.client.open(&headers);
                 self.terminate(last, ends).await;
-                return reach_end(&mut body).await;
+                return self.watch.wait(reach_end(&mut body)).await;
             }
             Stop::ClientLeft => return self.say_farewell(&mut body, &mut splitter, &mut ends.metered).await,
             Stop::Broken(fault) => return self.fail(Ending::Broken, &fault, ends).await,
             Stop::Fault => {
+                self.count(UpstreamError::NotAnAnswer);
                 let failure = Failure::upstream("The model's provider broke off with an error.");
                 return self.settle_failed(Ending::Faulted, failure, ends).await;
             }
             Stop::TooLarge => {
+                self.count(UpstreamError::TooLarge);
                 let most = self.relay.settings.max_event_bytes;
                 let message = format!("The model's provider sent an event of more than {most} bytes.");
                 (Ending::Broken, Failure::upstream(message))
             }
             Stop::NoTerminator => {
+                self.count(UpstreamError::NoTerminator);
                 let message = "The model's provider ended its stream before it was complete.";
                 (Ending::Faulted, Failure::upstream(message))
             }
@@ -84,7 +88,7 @@ impl Exchange {
             let piece = tokio::select! {
                 biased;
                 () = ends.client.gone(), if self.may_abort() => return Stop::ClientLeft,
-                piece = body.next() => piece,
+                piece = self.watch.wait(body.next()) => piece,
                 () = sleep_until(open_at), if ends.client.is_waiting() => {
                     ends.client.open(headers);
                     continue;
@@ -97,7 +101,7 @@ impl Exchange {
             };
             if !out.is_empty() {
                 ends.client.open(headers);
-                if ends.client.deliver(out).await == Err(Left) && self.may_abort() {
+                if self.watch.wait(ends.client.deliver(out)).await == Err(Left) && self.may_abort() {
                     // What stopped the stream in this same piece is not lost with its client.
                     return stop.unwrap_or(Stop::ClientLeft);
                 }
@@ -115,8 +119,8 @@ impl Exchange {
         if !self.close(charged).await {
             return ends.client.cut();
         }
-        if ends.client.deliver(last).await.is_ok() {
-            ends.client.end().await;
+        if self.watch.wait(ends.client.deliver(last)).await.is_ok() {
+            self.watch.wait(ends.client.end()).await;
         }
     }
 
@@ -135,7 +139,7 @@ impl Exchange {
             }
             Ending::ClientGone
         };
-        let ending = timeout(FAREWELL, reading).await.unwrap_or(Ending::ClientGone);
+        let ending = self.watch.wait(timeout(FAREWELL, reading)).await.unwrap_or(Ending::ClientGone);
         // Nobody waits for it: the charge is durable whenever it is.
         drop(metered.settle(ending, 499, None));
     }

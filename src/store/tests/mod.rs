@@ -7,6 +7,7 @@ mod recovery;
 mod retention;
 mod trouble;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -71,7 +72,13 @@ impl Site {
     }
 
     fn try_open(&self) -> Result<Store, OpenFault> {
-        Store::open(&self.settings, &directory(), &self.clock, self.zone)
+        Store::open(
+            &self.settings,
+            &directory(),
+            &self.clock,
+            self.zone,
+            &Arc::new(Metrics::new(BTreeSet::new())),
+        )
     }
 
     /// Opens the store, and seats the users and tokens in it where they are not yet.
