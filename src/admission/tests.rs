@@ -665,7 +665,8 @@ async fn windows_open_once_at_each_end() {
         let end = text.parse::<chrono::DateTime<chrono::Utc>>().unwrap().timestamp_millis();
         let at = |millis: i64| Timestamp::from_millis(end + millis);
         for of_month in [false, is_month_end] {
-            let (which, daily, monthly) = if of_month { (Which::Month, 0, 100) } else { (Which::Day, 100, 0) };
+            let (which, daily, monthly) =
+                if of_month { (Which::Month, 0, 100) } else { (Which::Day, 100, 0) };
             let stand = Stand::standing(berlin, at(-30_000), Settings::new(1_000, 16), |book| {
                 book.put_user(USER, true);
                 let limits = Limits { daily: nanos(daily), monthly: nanos(monthly) };

@@ -4,7 +4,9 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Exchange, Gate, Gateway, Mock, Piece, QUOTA, Received, Reply, Request, SETTLED, Settings};
+use crate::harness::{
+    Exchange, Gate, Gateway, Mock, Piece, QUOTA, Received, Reply, Request, SETTLED, Settings,
+};
 use crate::harness::{chat, delta, eventually, nanos, usage_event};
 
 /// When and how the client goes.
@@ -63,7 +65,8 @@ fn flood(reply: Reply) -> Reply {
 fn script((moment, figure, form): Case, gone: &Gate) -> Reply {
     match form {
         Form::Stream => {
-            let start = if moment == Moment::BeforeHead { Reply::default().wait(gone) } else { Reply::default() };
+            let start =
+                if moment == Moment::BeforeHead { Reply::default().wait(gone) } else { Reply::default() };
             let opened = start.sse_head().event(&delta("some words"));
             let opened = if moment == Moment::Vanished { flood(opened) } else { opened };
             let told = match figure {
@@ -94,9 +97,9 @@ fn script((moment, figure, form): Case, gone: &Gate) -> Reply {
 }
 
 fn completion(figure: Figure, text: &str) -> Value {
-    let choice = json!({"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"});
-    let mut body =
-        json!({"id": "chatcmpl-mock", "object": "chat.completion", "created": 1, "model": "mock", "choices": [choice]});
+    let choice =
+        json!({"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"});
+    let mut body = json!({"id": "chatcmpl-mock", "object": "chat.completion", "created": 1, "model": "mock", "choices": [choice]});
     if figure == Figure::Seen {
         body["usage"] = json!({"prompt_tokens": 30, "completion_tokens": 40, "total_tokens": EXACT});
     }
@@ -156,7 +159,9 @@ fn depart(gateway: &Gateway, mock: &Mock, number: usize, case: Case, gone: &Gate
     assert!(outcomes.contains(&outcome), "{told}");
     let most = if moment == Moment::Vanished { 100_000_000 } else { 200 };
     match figure {
-        Figure::Seen if moment != Moment::Vanished => assert_eq!((source, charged), ("provider", EXACT), "{told}"),
+        Figure::Seen if moment != Moment::Vanished => {
+            assert_eq!((source, charged), ("provider", EXACT), "{told}")
+        }
         _ => assert!(charged > 0 && charged < most, "{told}"),
     }
     assert_eq!(gateway.used(&token), charged, "{told}");

@@ -3,26 +3,36 @@
 //! sound. The faults come from `strace`, where that may trace.
 
 use std::collections::BTreeMap;
+use std::fs::DirEntry;
 use std::io::Write;
-use std::process::Command;
+use std::process::{Child, Command};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Connection, Gateway, Mock, QUOTA, Request, Settings, Token, chat, nanos};
+use crate::harness::{Connection, Gateway, Mock, QUOTA, Request, SOON, Settings, Token};
+use crate::harness::{chat, eventually, nanos};
 
 /// What may fail, and how.
-const FAULTS: [(&str, &str); 4] = [
+const FAULTS: [(&str, &str); 3] = [
     ("pwrite64", "EIO"),
     ("pwrite64", "ENOSPC"),
     // A flush that fails may have lost what was written before it.
-    ("fdatasync", "EIO"),
-    ("fsync", "EIO"),
+    ("fsync,fdatasync", "EIO"),
 ];
+
+/// From when on calls are counted, thread by thread.
+#[derive(Copy, Clone, Debug)]
+enum Since {
+    /// From the first of the process: faults of the start too.
+    Start,
+    /// When it serves already: those of the writer alone.
+    Serving,
+}
 
 /// Which of a run's calls are failed: far enough apart in the short form to take little time.
 #[cfg(not(feature = "long-proofs"))]
 fn places() -> impl Iterator<Item = usize> {
-    [1, 4, 11].into_iter()
+    [1, 6].into_iter()
 }
 #[cfg(feature = "long-proofs")]
 fn places() -> impl Iterator<Item = usize> {
@@ -49,20 +59,41 @@ fn ask(gateway: &Gateway, token: &Token, stream: bool) -> Option<(String, Option
     is_whole.then(|| (answer.header("x-request-id").expect("an id").to_owned(), cost))
 }
 
+/// A tracer of a process that runs already, once it traces each of its threads.
+fn attach(gateway: &Gateway, arguments: &[&str]) -> Child {
+    let pid = gateway.pid();
+    let tracer = Command::new("strace").args(arguments).args(["-p", &pid.to_string()]).spawn().unwrap();
+    eventually("each thread is traced", SOON, || {
+        let mut threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+        let is_traced = |thread: std::io::Result<DirEntry>| {
+            let status = std::fs::read_to_string(thread.unwrap().path().join("status")).unwrap_or_default();
+            !status.contains("TracerPid:\t0\n")
+        };
+        threads.all(is_traced).then_some(())
+    });
+    tracer
+}
+
 /// One run in which the `place`-th `call` fails with `error`; whether it was touched.
-fn run(call: &str, error: &str, place: usize) -> bool {
-    let told = format!("{call} {place}: {error}");
+fn run((call, error): (&str, &str), since: Since, place: usize) -> bool {
+    let told = format!("{call} {place} since {since:?}: {error}");
     let mock = Mock::answering(9, 16);
     let mut gateway = Gateway::start(Settings::with(&mock).set("server", "shutdown_grace", "2"));
     let token = gateway.create(json!({"remain_quota": 10_000}));
     gateway.terminate();
     let trace = gateway.file("trace");
     let inject = format!("inject={call}:error={error}:when={place}");
-    gateway.behind(&["strace", "-D", "-f", "-qq", "-o", trace.to_str().unwrap(), "-e", &inject]);
+    let arguments = ["-f", "-qq", "-o", trace.to_str().unwrap(), "-e", &inject];
+    if let Since::Start = since {
+        gateway.behind(&[&["strace", "-D"], &arguments[..]].concat());
+    }
     let mut seen = BTreeMap::new();
     if gateway.try_restart() {
+        let tracer = matches!(since, Since::Serving).then(|| attach(&gateway, &arguments));
         seen.extend((0..6).filter_map(|number| ask(&gateway, &token, number % 2 == 0)));
         gateway.stop_somehow();
+        // It ends with what it traces.
+        tracer.map(|mut tracer| tracer.wait().unwrap());
     }
     let is_touched = std::fs::read_to_string(&trace).unwrap_or_default().contains("(INJECTED)");
     assert!(is_touched || seen.len() == 6, "{told}: an untouched run answers");
@@ -94,8 +125,10 @@ fn any_write_or_flush_may_fail() {
             .unwrap();
         return;
     }
-    for (call, error) in FAULTS {
-        let touched = places().take_while(|place| run(call, error, *place)).count();
-        assert!(touched > 0, "no {call} was ever made");
+    for (fault, since) in
+        FAULTS.into_iter().flat_map(|fault| [(fault, Since::Start), (fault, Since::Serving)])
+    {
+        let touched = places().take_while(|place| run(fault, since, *place)).count();
+        assert!(touched > 0, "{fault:?} never happened since {since:?}");
     }
 }

@@ -19,7 +19,7 @@ mod stage {
     #[cfg(not(feature = "long-proofs"))]
     const SCHEDULES: usize = 300;
     #[cfg(feature = "long-proofs")]
-    const SCHEDULES: usize = 10_000;
+    const SCHEDULES: usize = 5_000;
 
     /// Plays `scene` under random schedules, and under those with few and awkward changes of who goes on.
     pub(super) fn explore(scene: impl Fn() + Send + Sync + Copy + 'static) {
@@ -65,8 +65,7 @@ fn the_queue_loses_nothing_and_keeps_the_order() {
             let producers: Vec<_> = (0..3).map(|by| scope.spawn(move || push(by))).collect();
             let consumer = scope.spawn(|| consume(queue));
             queue.close();
-            let accepted: Vec<_> =
-                producers.into_iter().map(|producer| producer.join().unwrap()).collect();
+            let accepted: Vec<_> = producers.into_iter().map(|producer| producer.join().unwrap()).collect();
             (accepted, consumer.join().unwrap())
         });
         for (by, accepted) in accepted.into_iter().enumerate() {

@@ -225,6 +225,11 @@ impl Gateway {
         output.stderr
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> i32 {
+        self.process().pid()
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
