@@ -160,7 +160,7 @@ fn depart(gateway: &Gateway, mock: &Mock, number: usize, case: Case, gone: &Gate
     let most = if moment == Moment::Vanished { 100_000_000 } else { 200 };
     match figure {
         Figure::Seen if moment != Moment::Vanished => {
-            assert_eq!((source, charged), ("provider", EXACT), "{told}")
+            assert_eq!((source, charged), ("provider", EXACT), "{told}");
         }
         _ => assert!(charged > 0 && charged < most, "{told}"),
     }

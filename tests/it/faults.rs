@@ -47,8 +47,9 @@ fn may_trace() -> bool {
     traced.is_ok_and(|output| output.status.success())
 }
 
-/// The id and the cost of a whole answer.
-fn ask(gateway: &Gateway, token: &Token, stream: bool) -> Option<(String, Option<i64>)> {
+/// Asks plainly, or every other time for a stream; the id and the cost of a whole answer.
+fn ask(gateway: &Gateway, token: &Token, number: usize) -> Option<(String, Option<i64>)> {
+    let stream = number.is_multiple_of(2);
     let body = chat("m-out", &json!({"max_tokens": 20, "stream": stream}));
     let request = Request::post("/v1/chat/completions", &body).bearer(&token.key);
     let mut connection = Connection::try_open(gateway.address()).ok()?;
@@ -90,7 +91,7 @@ fn run((call, error): (&str, &str), since: Since, place: usize) -> bool {
     let mut seen = BTreeMap::new();
     if gateway.try_restart() {
         let tracer = matches!(since, Since::Serving).then(|| attach(&gateway, &arguments));
-        seen.extend((0..6).filter_map(|number| ask(&gateway, &token, number % 2 == 0)));
+        seen.extend((0..6).filter_map(|number| ask(&gateway, &token, number)));
         gateway.stop_somehow();
         // It ends with what it traces.
         tracer.map(|mut tracer| tracer.wait().unwrap());
