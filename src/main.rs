@@ -12,6 +12,7 @@
 //! | room | owns | must not know |
 //! |---|---|---|
 //! | [`clock`] | the only reader of time | calendars |
+//! | [`sync`] | the locks of the concurrent core, which a test may replace | what they guard |
 //! | [`ids`] | numbers of users and tokens, request ids (UUIDv7) | what they identify |
 //! | [`money`] | nanodollars, checked; quota and credits as their spellings | floats |
 //! | [`secret`] | a value that is never printed | what it is for |
@@ -81,6 +82,7 @@
 //! - `tests/it` drives the real binary against a scripted provider and knows nothing of the program; only `tidy` reads it.
 
 mod clock;
+mod sync;
 
 mod ids;
 mod money;

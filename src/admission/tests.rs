@@ -135,8 +135,13 @@ impl Stand {
     }
 
     fn with(settings: Settings, set: impl FnOnce(&mut Book)) -> Self {
-        let clock = Clock::manual(Timestamp::from_secs(NOON));
-        let zone = Zone(chrono_tz::Tz::UTC);
+        let noon = Timestamp::from_secs(NOON);
+        Self::standing(Zone(chrono_tz::Tz::UTC), noon, settings, set)
+    }
+
+    /// A stand in `zone` whose clock stands at `at`.
+    fn standing(zone: Zone, at: Timestamp, settings: Settings, set: impl FnOnce(&mut Book)) -> Self {
+        let clock = Clock::manual(at);
         let mut book = Book::new(zone.windows(clock.now()).day.earlier(2));
         set(&mut book);
         let notes = Arc::new(Notes::default());
@@ -666,6 +671,68 @@ async fn a_clock_that_steps_back_by_days_is_not_believed() {
 }
 
 /// Near a limit the text is counted, and not its bytes.
+/// Ends of days in Berlin, in UTC; whether a month ends too.
+const MIDNIGHTS: [(&str, bool); 9] = [
+    // Around the day of 23 hours and the day of 25.
+    ("2026-03-28T23:00:00Z", false),
+    ("2026-03-29T22:00:00Z", false),
+    ("2026-10-24T22:00:00Z", false),
+    ("2026-10-25T23:00:00Z", false),
+    // Ends of a month, of a year, and around a leap day.
+    ("2026-03-31T22:00:00Z", true),
+    ("2026-10-31T23:00:00Z", true),
+    ("2026-12-31T23:00:00Z", true),
+    ("2028-02-28T23:00:00Z", false),
+    ("2028-02-29T23:00:00Z", true),
+];
+
+/// R6: at each of these ends a spent window opens at the very millisecond, however the clock steps about it, and what began
+/// before is charged there.
+#[tokio::test]
+async fn windows_open_once_at_each_end() {
+    let berlin = Zone(chrono_tz::Tz::Europe__Berlin);
+    for (text, is_month_end) in MIDNIGHTS {
+        let end = text.parse::<chrono::DateTime<chrono::Utc>>().unwrap().timestamp_millis();
+        let at = |millis: i64| Timestamp::from_millis(end + millis);
+        for of_month in [false, is_month_end] {
+            let (which, daily, monthly) =
+                if of_month { (Which::Month, 0, 100) } else { (Which::Day, 100, 0) };
+            let stand = Stand::standing(berlin, at(-30_000), Settings::new(1_000, 16), |book| {
+                book.put_user(USER, true);
+                let limits = Limits { daily: nanos(daily), monthly: nanos(monthly) };
+                book.put_token(TOKEN, USER, true, limits);
+            });
+            let used = |at: Timestamp| {
+                let figures = stand.books.lock().token(TOKEN, berlin.windows(at)).unwrap();
+                let figures = if of_month { figures.month } else { figures.day };
+                (figures.used.nanos(), figures.held.nanos())
+            };
+            let request = capped("free-input", 90);
+            let before = stand.admit(&request).await;
+            for millis in [-30_000, -7_200_000, -1] {
+                stand.clock.set(at(millis));
+                let refused = budget(stand.ask(&capped("free-input", 16)).await);
+                assert_eq!((refused.shortfall.line.which, refused.resets_at), (which, Some(at(0))), "{text}");
+            }
+            stand.clock.set(at(0));
+            let after = stand.admit(&request).await;
+            assert_eq!((used(at(-1)), used(at(0))), ((0, 90), (0, 90)), "{text}");
+            drop(before.settle(costing(88)));
+            stand.tell_ends();
+            assert_eq!((used(at(-1)), used(at(0))), ((88, 0), (0, 90)), "{text}: charged where it began");
+            // Back and forth: neither window is spent twice.
+            for millis in [-1, 0, -3_600_000, 3_600_000] {
+                stand.clock.set(at(millis));
+                budget(stand.ask(&request).await);
+            }
+            stand.clock.set(at(-1));
+            drop(after.settle(costing(90)));
+            stand.tell_ends();
+            assert_eq!((used(at(-1)), used(at(0))), ((88, 0), (90, 0)), "{text}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn near_a_limit_the_input_is_counted() {
     let text = "The quick brown fox jumps over the lazy dog. ".repeat(40);

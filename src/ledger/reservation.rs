@@ -1,13 +1,14 @@
 //! Reservations: money held for one request, as a value that cannot be forgotten. Every path ends it: `settle`, or
 //! `Drop`.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::ledger::{Ack, Book, Hold, Journal, Outcome, Settlement, Shortfall, StoreFault, UsageSource};
 use crate::money::Money;
+use crate::sync::{AtomicBool, Mutex, MutexGuard};
 use crate::usage::Usage;
 
 /// The book and the journal that makes it durable: the one authority on money while the process runs.

@@ -201,6 +201,34 @@ mod tests {
         }
     }
 
+    /// Every day of four years, a leap day and eight changes of the clocks among them: each begins where the one before
+    /// ends, to the millisecond, and lasts 24 hours but for one of 23 and one of 25 a year.
+    #[test]
+    fn days_and_months_are_without_gap_or_overlap() {
+        let zone = zone("Europe/Berlin");
+        let mut now = at("2025-12-31T23:00:00Z");
+        let (mut hours, mut months) = (std::collections::BTreeMap::new(), 0);
+        while now < at("2029-12-31T23:00:00Z") {
+            let windows = zone.windows(now);
+            let end = zone.day_end(windows.day);
+            let before = Timestamp::from_millis(now.millis() - 1);
+            let last = Timestamp::from_millis(end.millis() - 1);
+            assert_eq!((zone.windows(before).day.next(), zone.windows(last)), (windows.day, windows));
+            assert_eq!(zone.day_end(zone.windows(before).day), now);
+            let month_begins = zone.month_end(zone.windows(before).month) == now;
+            assert_eq!(month_begins, zone.windows(before).month != windows.month);
+            months += i32::from(month_begins);
+            // Each quarter of an hour.
+            for step in (now.millis()..end.millis()).step_by(15 * 60 * 1000) {
+                assert_eq!(zone.windows(Timestamp::from_millis(step)), windows);
+            }
+            *hours.entry((end.millis() - now.millis()) / 3_600_000).or_insert(0) += 1;
+            now = end;
+        }
+        assert_eq!(hours, [(23, 4), (24, 1_453), (25, 4)].into());
+        assert_eq!(months, 48);
+    }
+
     #[test]
     fn days_step_over_month_and_year_ends() {
         assert_eq!(Day::from_key(20_260_301).earlier(1), Day::from_key(20_260_228));

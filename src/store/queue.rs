@@ -1,8 +1,9 @@
 //! The writer's inbox: first in, first out, taken in batches. Nothing here knows of SQL.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::Duration;
+
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// What the writer finds when it looks.
 pub enum Taken<T> {

@@ -15,6 +15,12 @@ use crate::harness::{
 };
 use crate::harness::{chat, delta, nanos, usage_event};
 
+/// How often the gateway is killed under load.
+#[cfg(not(feature = "long-proofs"))]
+const KILLS: usize = 5;
+#[cfg(feature = "long-proofs")]
+const KILLS: usize = 100;
+
 /// One request of a client that knows that the gateway may die; the answer only if it is complete.
 fn try_ask(address: SocketAddr, request: &Request) -> Option<Response> {
     let mut connection = Connection::try_open(address).ok()?;
@@ -96,9 +102,9 @@ fn assert_nothing_lost(gateway: &Gateway, token: &Token, mock: &Mock, seen: &See
 fn kill_under_load() {
     let mock = Mock::answering(9, 16);
     let mut gateway = Gateway::start(Settings::with(&mock));
-    let token = gateway.create(json!({"remain_quota": 1_000_000}));
+    let token = gateway.create(json!({"remain_quota": 10_000_000}));
     let seen = Mutex::new(BTreeMap::new());
-    for _ in 0..3 {
+    for _ in 0..KILLS {
         let target = mock.count() + 150;
         crowd_and_kill(&mut gateway, &token, &mock, target, &seen);
         gateway.restart();

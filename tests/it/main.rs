@@ -18,11 +18,15 @@ mod config_cli;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod departures;
+#[cfg(test)]
 mod disconnect;
 #[cfg(test)]
 mod disk_full;
 #[cfg(test)]
 mod endings;
+#[cfg(test)]
+mod faults;
 #[cfg(test)]
 mod first_start;
 #[cfg(test)]

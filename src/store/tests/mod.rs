@@ -5,6 +5,7 @@ mod opening;
 mod proof;
 mod recovery;
 mod retention;
+mod schedules;
 mod trouble;
 
 use std::collections::BTreeSet;
@@ -144,9 +145,13 @@ impl Site {
 
     /// The books and the disk agree, nothing is held, and the ledger proves the counters.
     fn assert_sound(&self, store: &Store) {
+        self.assert_agrees(&store.books);
+    }
+
+    fn assert_agrees(&self, books: &Books) {
         assert_clean(self.path());
         let sql = raw(self.path());
-        let book = store.books.lock();
+        let book = books.lock();
         assert_eq!(book.held(), Money::ZERO);
         for (token, user) in TOKENS {
             let found = book.token(token, self.windows()).unwrap();

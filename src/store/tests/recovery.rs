@@ -6,6 +6,11 @@ use rand_core::{Rng, SeedableRng};
 use super::*;
 
 const SEED: u64 = 0x5741_4c21;
+/// Places at which the log is cut.
+#[cfg(not(feature = "long-proofs"))]
+const CUTS: usize = 40;
+#[cfg(feature = "long-proofs")]
+const CUTS: usize = 300;
 
 /// The files of a process that is killed now, in a place of their own.
 pub(super) fn kill(site: &Site, store: &Store) -> Site {
@@ -142,7 +147,7 @@ async fn any_prefix_of_the_log_is_sound() {
     assert!(database == start, "the log alone has grown");
     drop((paused, reader));
 
-    for number in 0..40 {
+    for number in 0..CUTS {
         let cut = if number == 0 { log.len() } else { usize::try_from(below(1 << 31)).unwrap() % log.len() };
         let mut rest = log[..cut].to_vec();
         if number % 4 == 3 {

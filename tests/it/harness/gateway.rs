@@ -38,6 +38,7 @@ pub struct Gateway {
     admin: String,
     known: Mutex<BTreeSet<String>>,
     past: String,
+    wrapper: Vec<String>,
     is_checked_at_end: bool,
 }
 
@@ -64,6 +65,7 @@ impl Gateway {
             address: SocketAddr::from(([127, 0, 0, 1], 9)),
             admin: admin.clone(),
             past: String::new(),
+            wrapper: Vec::new(),
             is_checked_at_end: true,
         };
         gateway.learn(&admin);
@@ -98,6 +100,38 @@ impl Gateway {
         self.process = Some(process);
     }
 
+    /// Starts all that follow through another program, such as a tracer; an empty one ends that.
+    pub fn behind(&mut self, wrapper: &[&str]) {
+        self.wrapper = wrapper.iter().map(|&word| word.to_owned()).collect();
+    }
+
+    /// As [`Gateway::restart`] where the start may fail; whether it listens.
+    pub fn try_restart(&mut self) -> bool {
+        let process = self.launch(&[]);
+        let listening = process.stdout_line(SOON, |line| {
+            line.strip_prefix("listening on http://").and_then(|address| address.parse().ok())
+        });
+        match listening {
+            Some(address) => {
+                self.address = address;
+                self.process = Some(process);
+                true
+            }
+            None => {
+                self.remember(process);
+                false
+            }
+        }
+    }
+
+    /// Asks it to stop, if it has not ended by itself, and takes any exit code.
+    pub fn stop_somehow(&mut self) {
+        let process = self.process.take().expect("it runs");
+        process.signal(Signal::TERM);
+        assert!(process.wait(3 * SOON).is_some(), "it ends");
+        self.remember(process);
+    }
+
     /// Starts a run that should end by itself, and gives what it left.
     #[track_caller]
     pub fn run(&self, arguments: &[&str]) -> Output {
@@ -115,7 +149,12 @@ impl Gateway {
     fn launch(&self, arguments: &[&str]) -> Process {
         let binary = env!("CARGO_BIN_EXE_tollgate");
         let mut command = match self.settings.script.as_ref().filter(|_| arguments.is_empty()) {
-            None => Command::new(binary),
+            None => {
+                let mut words = self.wrapper.iter().map(String::as_str).chain([binary]);
+                let mut command = Command::new(words.next().expect("a binary"));
+                command.args(words);
+                command
+            }
             Some(script) => {
                 let mut shell = Command::new("/bin/sh");
                 shell.args(["-c", script, "sh", binary]);
@@ -207,6 +246,11 @@ impl Gateway {
             self.past.push_str(&output.stdout);
         }
         output.stderr
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> i32 {
+        self.process().pid()
     }
 
     /// Where it listens.

@@ -379,6 +379,11 @@ impl Exchange {
         }
     }
 
+    /// Says that nothing more will be sent.
+    pub fn half_close(&self) {
+        self.connection.half_close();
+    }
+
     /// Goes away in the middle, with a reset.
     pub fn reset(self) {
         self.connection.reset();

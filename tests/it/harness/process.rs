@@ -134,6 +134,11 @@ impl Process {
         (self.stdout.text(), self.stderr.text())
     }
 
+    /// Its id.
+    pub fn pid(&self) -> i32 {
+        self.pid.as_raw_nonzero().get()
+    }
+
     /// Sends a signal; a process that has ended gets none.
     pub fn signal(&self, signal: Signal) {
         let exit = self.exit.0.lock().unwrap();

@@ -96,7 +96,12 @@ impl Reply {
 
     /// The head of a chunked event stream.
     pub fn sse() -> Self {
-        Self::raw("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+        Self::default().sse_head()
+    }
+
+    /// Adds the head of a chunked event stream.
+    pub fn sse_head(self) -> Self {
+        self.write("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
     }
 
     /// A whole stream of pieces of text, with usage and terminator.
