@@ -1,6 +1,8 @@
 //! The verdict: what a request costs, from how it ended and what was seen of its answer. Pure; the rules are those of
 //! `docs/accounting.md`, "The settlement".
 
+#![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic, clippy::as_conversions)]
+
 use crate::catalogue::{Terms, Tier};
 use crate::ledger::{Outcome, Settlement, UsageSource};
 use crate::money::Money;

@@ -1,6 +1,8 @@
 //! One transaction of the writer: its statements, the end of the chain, the counters that are written once at its end,
 //! and what memory must take over when it is on disk.
 
+#![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic, clippy::as_conversions)]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -178,15 +180,15 @@ impl<'a> Txn<'a> {
     /// Adds a row's charge and usage to the counters of its token, user and day.
     fn count(&mut self, row: &LedgerRow, requests: i64) {
         let token = self.counters.tokens.entry(row.token_id).or_default();
-        token.charged += row.charged;
+        add(&mut token.charged, row.charged);
         token.accessed_at = token.accessed_at.max(row.at);
-        *self.counters.users.entry(row.user_id).or_default() += row.charged;
+        add(self.counters.users.entry(row.user_id).or_default(), row.charged);
         let sum =
             self.counters.usage.entry((row.day, row.token_id, Arc::from(row.model.as_str()))).or_default();
-        sum.requests += requests;
-        sum.charged += row.charged;
+        add(&mut sum.requests, requests);
+        add(&mut sum.charged, row.charged);
         for (total, count) in sum.usage.iter_mut().zip(row.usage) {
-            *total += count;
+            add(total, count);
         }
     }
 
@@ -238,7 +240,7 @@ impl<'a> Txn<'a> {
             outcome: Outcome::Adjust.as_str().to_owned(),
             attempts: 0,
             held: 0,
-            charged: -row.charged,
+            charged: Money::from_nanos(row.charged).negated().nanos(),
             overrun: 0,
             granted: 0,
             usage_source: UsageSource::None.as_str().to_owned(),
@@ -349,6 +351,11 @@ impl<'a> Txn<'a> {
         self.flush()?;
         Ok((self.head, self.effects))
     }
+}
+
+/// Adds to a counter. One that overflows cannot be trusted: the writer's panic ends the process, and nothing is committed.
+fn add(counter: &mut i64, by: i64) {
+    *counter = counter.checked_add(by).expect("the sums of a batch are bounded");
 }
 
 /// The steps of a grant: first what was used beyond the grants, then the amount itself; none that is zero.
