@@ -88,14 +88,18 @@ CREATE TABLE ledger (
   day                INTEGER NOT NULL,                      -- the day it is charged to (the month is day / 100)
   model              TEXT    NOT NULL,                      -- '' where there is none
   channel            TEXT    NOT NULL,
-  outcome            TEXT    NOT NULL CHECK (outcome IN ('ok', 'void', 'client_gone', 'upstream_error', 'upstream_unknown',
-                                                         'recovered', 'credit', 'adjust', 'rollup')),
+  -- Words are compared one by one: for an IN list SQLite builds and drops a table at every row that is written.
+  outcome            TEXT    NOT NULL CHECK (outcome = 'ok' OR outcome = 'void' OR outcome = 'client_gone'
+                                             OR outcome = 'upstream_error' OR outcome = 'upstream_unknown'
+                                             OR outcome = 'recovered' OR outcome = 'credit' OR outcome = 'adjust'
+                                             OR outcome = 'rollup'),
   attempts           INTEGER NOT NULL CHECK (attempts >= 0),  -- requests sent to providers
   held               INTEGER NOT NULL CHECK (held >= 0),
   charged            INTEGER NOT NULL CHECK (charged >= 0 OR outcome = 'adjust'),
   overrun            INTEGER NOT NULL CHECK (overrun >= 0), -- billed by the provider beyond what the budgets could pay
   granted            INTEGER NOT NULL CHECK (granted = 0 OR outcome = 'credit'),
-  usage_source       TEXT    NOT NULL CHECK (usage_source IN ('provider', 'estimated', 'suspect', 'none')),
+  usage_source       TEXT    NOT NULL CHECK (usage_source = 'provider' OR usage_source = 'estimated' OR usage_source = 'suspect'
+                                             OR usage_source = 'none'),
   input              INTEGER NOT NULL CHECK (input >= 0),   -- usage by kind; the kinds are disjoint
   cached_input       INTEGER NOT NULL CHECK (cached_input >= 0),
   cache_write        INTEGER NOT NULL CHECK (cache_write >= 0),

@@ -4,7 +4,10 @@
 //! the order of `schema.sql` without `hash`. An integer is 8 bytes, big-endian; a text is its length in bytes (8 bytes)
 //! and the bytes; the id is 16 bytes.
 
-use rusqlite::{Connection, Row, params};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use rusqlite::{CachedStatement, Connection, Row, params};
 use sha2::{Digest, Sha256};
 
 use crate::usage::Usage;
@@ -26,11 +29,11 @@ pub struct LedgerRow {
     /// `YYYYMMDD`.
     pub day: i64,
     /// The public name, or nothing.
-    pub model: String,
+    pub model: Arc<str>,
     /// The channel's name, or nothing.
-    pub channel: String,
+    pub channel: Arc<str>,
     /// One of the schema's words.
-    pub outcome: String,
+    pub outcome: Cow<'static, str>,
     /// Requests sent.
     pub attempts: i64,
     /// Nanodollars.
@@ -42,7 +45,7 @@ pub struct LedgerRow {
     /// Nanodollars.
     pub granted: i64,
     /// One of the schema's words.
-    pub usage_source: String,
+    pub usage_source: Cow<'static, str>,
     /// In the order of [`Usage::NAMES`].
     pub usage: [i64; Usage::KINDS],
     /// See the schema.
@@ -92,12 +95,11 @@ impl Head {
     ///
     /// # Errors
     /// Of the store; the head has not moved then.
-    pub fn append(&mut self, sql: &Connection, row: &LedgerRow) -> rusqlite::Result<i64> {
+    pub fn append(&mut self, ledger: &mut Appender<'_>, row: &LedgerRow) -> rusqlite::Result<i64> {
         let seq = self.seq + 1;
         let hash = row.hash(seq, &self.hash);
-        let mut insert = sql.prepare_cached(include_str!("sql/ledger_insert.sql"))?;
         let u = &row.usage;
-        insert.execute(params![
+        ledger.0.execute(params![
             seq,
             row.id,
             row.at,
@@ -132,6 +134,19 @@ impl Head {
     }
 }
 
+/// The statement that writes a ledger row, kept for as many as one transaction appends.
+pub struct Appender<'a>(CachedStatement<'a>);
+
+impl<'a> Appender<'a> {
+    /// Prepares it on `sql`.
+    ///
+    /// # Errors
+    /// Of the store.
+    pub fn new(sql: &'a Connection) -> rusqlite::Result<Self> {
+        sql.prepare_cached(include_str!("sql/ledger_insert.sql")).map(Self)
+    }
+}
+
 impl LedgerRow {
     /// The columns that [`LedgerRow::read`] wants, `seq` before and `hash` behind them.
     pub const COLUMNS: &'static str = "seq, id, at, token_id, user_id, day, model, channel, outcome, attempts, held, charged, \
@@ -155,13 +170,13 @@ impl LedgerRow {
             day: row.get(5)?,
             model: row.get(6)?,
             channel: row.get(7)?,
-            outcome: row.get(8)?,
+            outcome: Cow::Owned(row.get(8)?),
             attempts: row.get(9)?,
             held: row.get(10)?,
             charged: row.get(11)?,
             overrun: row.get(12)?,
             granted: row.get(13)?,
-            usage_source: row.get(14)?,
+            usage_source: Cow::Owned(row.get(14)?),
             usage,
             note: row.get(26)?,
         };
@@ -177,7 +192,7 @@ impl LedgerRow {
         for number in [self.at, self.token_id, self.user_id, self.day] {
             sha.update(number.to_be_bytes());
         }
-        for text in [&self.model, &self.channel, &self.outcome] {
+        for text in [&*self.model, &*self.channel, &*self.outcome] {
             hash_text(&mut sha, text);
         }
         for number in [self.attempts, self.held, self.charged, self.overrun, self.granted] {

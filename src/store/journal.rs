@@ -186,7 +186,7 @@ impl Writer {
     fn transact(&self, batch: &mut [Op]) -> rusqlite::Result<(Head, Vec<Effect>, Vec<Done>)> {
         self.sql.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let mut work = || {
-            let mut txn = Txn::new(&self.sql, self.head, self.clock.now(), self.zone);
+            let mut txn = Txn::new(&self.sql, self.head, self.clock.now(), self.zone)?;
             let done =
                 batch.iter_mut().map(|op| perform(&mut txn, op)).collect::<rusqlite::Result<Vec<_>>>()?;
             if done.is_empty() {

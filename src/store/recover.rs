@@ -59,7 +59,7 @@ pub fn settle_leftovers(
         }
         settled += holds.len();
         sql.execute_batch("BEGIN IMMEDIATE")?;
-        let mut txn = Txn::new(sql, head, now, zone);
+        let mut txn = Txn::new(sql, head, now, zone)?;
         for hold in holds {
             txn.settle(&recovered(hold, how, now))?;
         }

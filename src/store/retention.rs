@@ -2,6 +2,7 @@
 //! ledger rows that are older than the operator keeps.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 use sha2::{Digest, Sha256};
@@ -9,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::clock::Timestamp;
 use crate::ids::RequestId;
 use crate::ledger::{Outcome, UsageSource, Zone};
-use crate::store::chain::{Head, LedgerRow, RowHash};
+use crate::store::chain::{Appender, Head, LedgerRow, RowHash};
 use crate::usage::Usage;
 
 const HOUR: i64 = 3_600_000;
@@ -112,7 +113,7 @@ fn prune(
         }
     }
     let digest: String = sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    head.append(sql, &rollup(now, zone, format!("{} {digest}", prefix.seq)))?;
+    head.append(&mut Appender::new(sql)?, &rollup(now, zone, format!("{} {digest}", prefix.seq)))?;
     sql.execute(
         "UPDATE anchor SET seq = ?1, hash = ?2, day = max(day, ?3)",
         params![prefix.seq, prefix.hash, prefix.day],
@@ -146,15 +147,15 @@ fn rollup(now: Timestamp, zone: Zone, note: String) -> LedgerRow {
         token_id: 0,
         user_id: 0,
         day: zone.windows(now).day.key(),
-        model: String::new(),
-        channel: String::new(),
-        outcome: Outcome::Rollup.as_str().to_owned(),
+        model: Arc::from(""),
+        channel: Arc::from(""),
+        outcome: Outcome::Rollup.as_str().into(),
         attempts: 0,
         held: 0,
         charged: 0,
         overrun: 0,
         granted: 0,
-        usage_source: UsageSource::None.as_str().to_owned(),
+        usage_source: UsageSource::None.as_str().into(),
         usage: [0; Usage::KINDS],
         note,
     }

@@ -6,13 +6,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use crate::clock::Timestamp;
 use crate::ids::{RequestId, TokenId, UserId};
 use crate::ledger::{Hold, Outcome, Settled, UsageSource, Windows, Zone};
 use crate::money::Money;
-use crate::store::chain::{Head, LedgerRow};
+use crate::store::chain::{Appender, Head, LedgerRow};
 use crate::store::effect::Effect;
 use crate::usage::Usage;
 
@@ -39,9 +39,30 @@ struct Counters {
     usage: BTreeMap<(i64, i64, Arc<str>), UsageSum>,
 }
 
+/// The statements of a request, looked up once in a transaction.
+struct Statements<'a> {
+    insert_hold: CachedStatement<'a>,
+    delete_hold: CachedStatement<'a>,
+    ledger: Appender<'a>,
+}
+
+impl<'a> Statements<'a> {
+    fn new(sql: &'a Connection) -> rusqlite::Result<Self> {
+        Ok(Self {
+            insert_hold: sql.prepare_cached(
+                "INSERT INTO holds (id, token_id, user_id, amount, floor, day, model, channel, admitted_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            )?,
+            delete_hold: sql.prepare_cached("DELETE FROM holds WHERE id = ?1")?,
+            ledger: Appender::new(sql)?,
+        })
+    }
+}
+
 /// See the room's head.
 pub struct Txn<'a> {
     sql: &'a Connection,
+    statements: Statements<'a>,
     head: Head,
     counters: Counters,
     effects: Vec<Effect>,
@@ -57,8 +78,12 @@ pub struct Mark {
 
 impl<'a> Txn<'a> {
     /// A transaction on `sql`, already begun, behind `head`.
-    pub fn new(sql: &'a Connection, head: Head, now: Timestamp, zone: Zone) -> Self {
-        Self { sql, head, counters: Counters::default(), effects: Vec::new(), now, zone }
+    ///
+    /// # Errors
+    /// Of the store.
+    pub fn new(sql: &'a Connection, head: Head, now: Timestamp, zone: Zone) -> rusqlite::Result<Self> {
+        let statements = Statements::new(sql)?;
+        Ok(Self { sql, statements, head, counters: Counters::default(), effects: Vec::new(), now, zone })
     }
 
     /// The connection. Statements are cached; nothing may be committed or rolled back by hand.
@@ -117,10 +142,7 @@ impl<'a> Txn<'a> {
     /// # Errors
     /// Of the store.
     pub fn insert_hold(&mut self, hold: &Hold) -> rusqlite::Result<()> {
-        let mut insert = self.sql.prepare_cached(
-            "INSERT INTO holds (id, token_id, user_id, amount, floor, day, model, channel, admitted_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-        )?;
+        let insert = &mut self.statements.insert_hold;
         insert
             .execute(params![
                 hold.id.as_bytes(),
@@ -141,8 +163,7 @@ impl<'a> Txn<'a> {
     /// # Errors
     /// Of the store.
     pub fn settle(&mut self, settled: &Settled) -> rusqlite::Result<bool> {
-        let mut delete = self.sql.prepare_cached("DELETE FROM holds WHERE id = ?1")?;
-        if delete.execute([settled.hold.id.as_bytes()])? == 0 {
+        if self.statements.delete_hold.execute([settled.hold.id.as_bytes()])? == 0 {
             return Ok(false);
         }
         let (hold, settlement) = (&settled.hold, &settled.settlement);
@@ -152,15 +173,15 @@ impl<'a> Txn<'a> {
             token_id: hold.token.0,
             user_id: hold.user.0,
             day: hold.windows.day.key(),
-            model: hold.model.to_string(),
-            channel: hold.channel.as_str().to_owned(),
-            outcome: settlement.outcome.as_str().to_owned(),
+            model: Arc::clone(&hold.model),
+            channel: Arc::clone(&hold.channel.0),
+            outcome: settlement.outcome.as_str().into(),
             attempts: settlement.attempts,
             held: hold.amount.nanos(),
             charged: settled.charged.nanos(),
             overrun: settled.overrun.nanos(),
             granted: 0,
-            usage_source: settlement.source.as_str().to_owned(),
+            usage_source: settlement.source.as_str().into(),
             usage: settlement.usage.counts().map(crate::usage::TokenCount::get),
             note: String::new(),
         };
@@ -174,7 +195,7 @@ impl<'a> Txn<'a> {
     /// # Errors
     /// Of the store.
     pub fn append(&mut self, row: &LedgerRow) -> rusqlite::Result<i64> {
-        self.head.append(self.sql, row)
+        self.head.append(&mut self.statements.ledger, row)
     }
 
     /// Adds a row's charge and usage to the counters of its token, user and day.
@@ -183,8 +204,7 @@ impl<'a> Txn<'a> {
         add(&mut token.charged, row.charged);
         token.accessed_at = token.accessed_at.max(row.at);
         add(self.counters.users.entry(row.user_id).or_default(), row.charged);
-        let sum =
-            self.counters.usage.entry((row.day, row.token_id, Arc::from(row.model.as_str()))).or_default();
+        let sum = self.counters.usage.entry((row.day, row.token_id, Arc::clone(&row.model))).or_default();
         add(&mut sum.requests, requests);
         add(&mut sum.charged, row.charged);
         for (total, count) in sum.usage.iter_mut().zip(row.usage) {
@@ -237,13 +257,13 @@ impl<'a> Txn<'a> {
         let adjust = LedgerRow {
             id: *id.as_bytes(),
             at: self.now.millis(),
-            outcome: Outcome::Adjust.as_str().to_owned(),
+            outcome: Outcome::Adjust.as_str().into(),
             attempts: 0,
             held: 0,
             charged: Money::from_nanos(row.charged).negated().nanos(),
             overrun: 0,
             granted: 0,
-            usage_source: UsageSource::None.as_str().to_owned(),
+            usage_source: UsageSource::None.as_str().into(),
             usage: [0; Usage::KINDS],
             note,
             ..row.clone()
@@ -270,15 +290,15 @@ impl<'a> Txn<'a> {
             token_id,
             user_id: user.0,
             day: self.windows().day.key(),
-            model: String::new(),
-            channel: String::new(),
-            outcome: Outcome::Credit.as_str().to_owned(),
+            model: Arc::from(""),
+            channel: Arc::from(""),
+            outcome: Outcome::Credit.as_str().into(),
             attempts: 0,
             held: 0,
             charged: 0,
             overrun: 0,
             granted: granted.nanos(),
-            usage_source: UsageSource::None.as_str().to_owned(),
+            usage_source: UsageSource::None.as_str().into(),
             usage: [0; Usage::KINDS],
             note: String::new(),
         }

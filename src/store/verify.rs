@@ -233,9 +233,9 @@ impl Sum {
             self.refunds.insert(seq);
         }
         self.add(row.token_id, row.user_id, Sums { granted: row.granted, charged: row.charged });
-        let counts = !matches!(row.outcome.as_str(), "credit" | "rollup");
+        let counts = !matches!(&*row.outcome, "credit" | "rollup");
         if counts && row.day > pruned_day {
-            let sums = self.usage.entry((row.day, row.token_id, row.model.clone())).or_default();
+            let sums = self.usage.entry((row.day, row.token_id, row.model.to_string())).or_default();
             sums.requests += i64::from(row.outcome != "adjust");
             sums.charged += row.charged;
             for (total, count) in sums.by_kind.iter_mut().zip(row.usage) {

@@ -16,9 +16,9 @@ async fn a_request_leaves_one_row_and_its_sums() {
     held.settle(costing(700)).durable().await.unwrap();
     let sql = raw(site.path());
     let row = row_of(&sql, id);
-    assert_eq!((row.token_id, row.user_id, row.day, row.model.as_str()), (1, 1, 20_261_124, "m-one"));
-    assert_eq!((row.held, row.charged, row.overrun, row.outcome.as_str()), (900, 700, 0, "ok"));
-    assert_eq!((row.usage[0], row.usage[4], row.usage_source.as_str()), (700, 1, "provider"));
+    assert_eq!((row.token_id, row.user_id, row.day, &*row.model), (1, 1, 20_261_124, "m-one"));
+    assert_eq!((row.held, row.charged, row.overrun, &*row.outcome), (900, 700, 0, "ok"));
+    assert_eq!((row.usage[0], row.usage[4], &*row.usage_source), (700, 1, "provider"));
     assert_eq!(count(site.path(), "SELECT count(*) FROM holds"), 0);
     assert_eq!(count(site.path(), "SELECT used FROM tokens WHERE id = 1"), 700);
     assert_eq!(count(site.path(), "SELECT used FROM users WHERE id = 1"), 700);
@@ -156,7 +156,7 @@ async fn what_is_dropped_ends_by_itself() {
     // First in, first out: what comes back from the writer now came behind the three.
     site.spend(&store, 1, 10, 5).await;
     let row = row_of(&raw(site.path()), id);
-    assert_eq!((row.charged, row.outcome.as_str()), (30, "client_gone"));
+    assert_eq!((row.charged, &*row.outcome), (30, "client_gone"));
     assert_eq!(count(site.path(), "SELECT count(*) FROM ledger WHERE outcome = 'void' AND charged = 0"), 2);
     site.assert_sound(&store);
 }

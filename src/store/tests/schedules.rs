@@ -152,7 +152,7 @@ impl Core {
         let sql = open_writer(site.path(), Durability::Process).unwrap();
         let (now, zone) = (site.clock.now(), site.zone);
         sql.execute_batch("BEGIN IMMEDIATE").unwrap();
-        let mut txn = Txn::new(&sql, Head::read(&sql).unwrap(), now, zone);
+        let mut txn = Txn::new(&sql, Head::read(&sql).unwrap(), now, zone).unwrap();
         seat(&mut txn).unwrap();
         let (head, _) = txn.finish().unwrap();
         sql.execute_batch("COMMIT").unwrap();
@@ -182,7 +182,7 @@ impl Core {
         let pending = {
             let mut book = self.books.lock();
             let pending = self.books.reserve(&mut book, hold).ok()?;
-            for line in book.room(TOKENS[0].0, self.site.windows()).unwrap().lines {
+            for line in book.room(TOKENS[0].0, self.site.windows()).unwrap().lines() {
                 assert!(line.used.checked_add(line.held) <= Some(line.limit), "I3: {line:?}");
             }
             pending
@@ -228,7 +228,8 @@ impl Core {
     fn audit(&self) {
         let sql = raw(self.site.path());
         let book = self.books.lock();
-        let lines = book.room(TOKENS[0].0, self.site.windows()).unwrap().lines;
+        let room = book.room(TOKENS[0].0, self.site.windows()).unwrap();
+        let lines: Vec<_> = room.lines().collect();
         for line in lines.iter().filter(|line| matches!(line.which, Which::Token | Which::User)) {
             assert!(line.used.checked_add(line.held) <= Some(line.limit), "I3: {line:?}");
             let of = if line.which == Which::Token { "token" } else { "user" };
