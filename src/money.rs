@@ -138,11 +138,23 @@ impl fmt::Display for Money {
 
 /// `value / 10^places` in plain decimal digits.
 fn decimal(value: i128, places: usize) -> String {
-    let digits = format!("{:0>width$}", value.unsigned_abs(), width = places.saturating_add(1));
+    let magnitude = value.unsigned_abs();
+    // Nearly all amounts are small, and a wide division is slow.
+    let digits = u64::try_from(magnitude).map_or_else(|_| magnitude.to_string(), |small| small.to_string());
     let (whole, fraction) = digits.split_at(digits.len().saturating_sub(places));
+    let mut text = String::with_capacity(digits.len().saturating_add(places).saturating_add(3));
+    if value < 0 {
+        text.push('-');
+    }
+    text.push_str(if whole.is_empty() { "0" } else { whole });
+    let zeros = places.saturating_sub(fraction.len());
     let fraction = fraction.trim_end_matches('0');
-    let sign = if value < 0 { "-" } else { "" };
-    if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
+    if !fraction.is_empty() {
+        text.push('.');
+        text.extend(std::iter::repeat_n('0', zeros));
+        text.push_str(fraction);
+    }
+    text
 }
 
 /// `number × scale`, rounded down where the digits go beyond a whole number.

@@ -28,12 +28,12 @@ pub fn lines_dropped() -> u64 {
 }
 
 enum Item {
-    Line(Vec<u8>),
+    Line(String),
     /// Tells the other end when all before it is written.
     Flush(SyncSender<()>),
 }
 
-/// The writing end, for env_logger; one whole line a write.
+/// The writing end.
 #[derive(Clone)]
 pub struct LogQueue {
     items: SyncSender<Item>,
@@ -55,6 +55,17 @@ impl LogQueue {
         Ok(Self { items, dropped })
     }
 
+    /// Puts `line`, which ends with its newline, behind the others; never waits.
+    pub fn put(&self, line: String) {
+        match self.items.try_send(Item::Line(line)) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                self.dropped.fetch_add(1, Ordering::Relaxed);
+                DROPPED.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
     /// Waits until all lines before it are written, for at most a second.
     pub fn drain(&self) {
         let (done, written) = sync_channel(1);
@@ -74,7 +85,7 @@ fn write_all(waiting: &Receiver<Item>, dropped: &AtomicU64, out: &mut impl Write
         while let Some(item) = next {
             match item {
                 Item::Line(line) => {
-                    gathered.extend_from_slice(&line);
+                    gathered.extend_from_slice(line.as_bytes());
                     lines += 1;
                 }
                 Item::Flush(done) => flush = Some(done),
@@ -97,24 +108,6 @@ fn write_all(waiting: &Receiver<Item>, dropped: &AtomicU64, out: &mut impl Write
         {
             dropped.fetch_add(lost, Ordering::Relaxed);
         }
-    }
-}
-
-impl Write for LogQueue {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        match self.items.try_send(Item::Line(line.to_vec())) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                self.dropped.fetch_add(1, Ordering::Relaxed);
-                DROPPED.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-        Ok(line.len())
-    }
-
-    /// Does nothing: env_logger flushes behind every line, and whoever logs must not wait. See [`LogQueue::drain`].
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 
@@ -144,11 +137,11 @@ mod tests {
     #[test]
     fn whoever_logs_waits_for_nobody() {
         let (items, _nobody_reads) = sync_channel(1);
-        let mut queue = LogQueue { items, dropped: Arc::default() };
+        let queue = LogQueue { items, dropped: Arc::default() };
         for _ in 0..3 {
-            assert!(writeln!(queue, "a line").and_then(|()| queue.flush()).is_ok());
+            queue.put("a line\n".to_owned());
         }
-        assert_eq!(queue.dropped.load(Ordering::Relaxed), 2, "a flush is not in the queue either");
+        assert_eq!(queue.dropped.load(Ordering::Relaxed), 2);
     }
 
     #[test]
@@ -156,9 +149,9 @@ mod tests {
         for is_closed in [false, true] {
             let (items, waiting) = sync_channel(LINES);
             let dropped = Arc::new(AtomicU64::new(0));
-            let mut queue = LogQueue { items, dropped: Arc::clone(&dropped) };
+            let queue = LogQueue { items, dropped: Arc::clone(&dropped) };
             for number in 0..3 {
-                assert!(writeln!(queue, "line {number}").is_ok());
+                queue.put(format!("line {number}\n"));
             }
             drop(queue);
             let mut reader = Reader { text: Vec::new(), is_closed };

@@ -1,10 +1,10 @@
 //! Starts env_logger, with lines that are one line whatever is in them: as text for people, or as JSON.
 
 use std::fmt::Write as _;
-use std::io::{self, Write};
+use std::io;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use env_logger::{Builder, Env, Target, WriteStyle};
+use env_logger::{Builder, Env};
 use log::kv::{Error, Key, Value, VisitSource};
 use log::{LevelFilter, Log, Metadata, Record};
 use serde_json::Map;
@@ -28,34 +28,31 @@ pub enum LogFormat {
 pub fn start_logging(format: LogFormat, level: LevelFilter, clock: Clock) -> io::Result<()> {
     let queue = LogQueue::start()?;
     let default = level.to_string();
-    let lines = Builder::from_env(Env::default().default_filter_or(default))
-        .write_style(WriteStyle::Never)
-        .target(Target::Pipe(Box::new(queue.clone())))
-        .format(move |out, record| {
-            let line = match format {
-                LogFormat::Text => text_line(record, clock.now()),
-                LogFormat::Json => json_line(record, clock.now()),
-            };
-            out.write_all(line.as_bytes())
-        })
-        .build();
-    log::set_max_level(lines.filter());
-    log::set_boxed_logger(Box::new(QueuedLogger { lines, queue })).map_err(io::Error::other)
+    let filter = Builder::from_env(Env::default().default_filter_or(default)).build();
+    log::set_max_level(filter.filter());
+    log::set_boxed_logger(Box::new(QueuedLogger { filter, format, clock, queue })).map_err(io::Error::other)
 }
 
-/// env_logger, whose own flush does nothing, with one that waits for the queue.
+/// What env_logger lets through, written to the queue.
 struct QueuedLogger {
-    lines: env_logger::Logger,
+    filter: env_logger::Logger,
+    format: LogFormat,
+    clock: Clock,
     queue: LogQueue,
 }
 
 impl Log for QueuedLogger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        self.lines.enabled(metadata)
+        self.filter.enabled(metadata)
     }
 
     fn log(&self, record: &Record<'_>) {
-        self.lines.log(record);
+        if self.filter.matches(record) {
+            self.queue.put(match self.format {
+                LogFormat::Text => text_line(record, self.clock.now()),
+                LogFormat::Json => json_line(record, self.clock.now()),
+            });
+        }
     }
 
     fn flush(&self) {
@@ -63,14 +60,21 @@ impl Log for QueuedLogger {
     }
 }
 
+/// Room for a request's line.
+const LINE: usize = 384;
+
 fn spell(at: Timestamp) -> String {
     let at = DateTime::<Utc>::from_timestamp_millis(at.millis()).unwrap_or_default();
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 fn text_line(record: &Record<'_>, at: Timestamp) -> String {
-    let mut line = format!("{} {:5} ", spell(at), record.level());
-    escape_into(&mut line, &record.args().to_string());
+    let mut line = String::with_capacity(LINE);
+    let _ = write!(line, "{} {:5} ", spell(at), record.level());
+    match record.args().as_str() {
+        Some(message) => escape_into(&mut line, message),
+        None => escape_into(&mut line, &record.args().to_string()),
+    }
     drop(record.key_values().visit(&mut TextPairs(&mut line)));
     line.push('\n');
     line
@@ -93,14 +97,31 @@ struct TextPairs<'a>(&'a mut String);
 
 impl<'kvs> VisitSource<'kvs> for TextPairs<'_> {
     fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
-        let text = value.to_string();
-        if value.to_borrowed_str().is_none() && text == "None" {
-            return Ok(());
+        if let Some(text) = value.to_borrowed_str() {
+            put_pair(self.0, key.as_str(), text);
+        } else if let Some(number) = value.to_i64() {
+            let _ = write!(self.0, " {key}={number}");
+        } else {
+            let text = value.to_string();
+            if text != "None" {
+                put_pair(self.0, key.as_str(), &text);
+            }
         }
-        let plain = !text.is_empty()
-            && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'=' | b'\\'));
-        let _ = if plain { write!(self.0, " {key}={text}") } else { write!(self.0, " {key}={text:?}") };
         Ok(())
+    }
+}
+
+/// One pair of a text line: its value as it is where nobody can misread that, else quoted.
+fn put_pair(line: &mut String, key: &str, text: &str) {
+    let is_plain = !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'=' | b'\\'));
+    line.push(' ');
+    line.push_str(key);
+    line.push('=');
+    if is_plain {
+        line.push_str(text);
+    } else {
+        let _ = write!(line, "{text:?}");
     }
 }
 
