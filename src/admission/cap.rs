@@ -60,7 +60,7 @@ pub fn choose(wish: Wish, bound: &Bound, terms: &Terms, room: &Room) -> Result<C
         let need = hold_of(wish.least);
         let found = room.shortfall(need);
         // A cost that is no amount fits no budget.
-        let first = || room.lines.first().map(|line| Shortfall { line: *line, need });
+        let first = || room.lines().next().map(|line| Shortfall { line: *line, need });
         return found
             .or_else(first)
             .map_or_else(|| Ok(Chosen { cap: wish.least, hold: need, lowered: true }), Err);

@@ -97,6 +97,20 @@ pub struct Gate {
     settings: Settings,
 }
 
+/// Whether the input was counted with the tokenizer yet. Counting is work, so it is done only where it may help.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum Counting {
+    MayHelp,
+    IsDone,
+}
+
+/// What became of a request that nothing forbids.
+enum Passage {
+    Through(PendingAdmission),
+    /// Its cheap bound does not fit its budgets, and counting properly may yet make it fit. Nothing was taken.
+    CountFirst,
+}
+
 /// What both forms of an admission share.
 struct Passed {
     terms: Terms,
@@ -143,41 +157,32 @@ impl Gate {
             MarketFault::NotServed => Refusal::ModelNotFound,
             MarketFault::NotPriced => Refusal::ModelNotPriced,
         })?;
-        let bound = bound_of(request.ask);
+        let mut bound = bound_of(request.ask);
         if !offer.terms.prices_tier(bound.tier) {
             return Err(Refusal::TierNotPriced);
         }
-        let exact = if self.is_near_a_limit(&request, &offer.terms, &bound) {
-            // Counting is work: whoever is over a rate is told so without.
-            let mut seat = Seat::default();
-            self.turn(token, &mut seat).check_request().map_err(Refusal::Rate)?;
-            count_input(request.ask).await
-        } else {
-            None
-        };
-        let text_tokens = exact.map_or(bound.text_tokens, |exact| exact.min(bound.text_tokens));
-        self.pass(&request, market, offer, &Bound { text_tokens, ..bound })
+        let mut counting = Counting::MayHelp;
+        loop {
+            match self.pass(&request, market, &offer, &bound, counting)? {
+                Passage::Through(pending) => return Ok(pending),
+                Passage::CountFirst => {
+                    let exact = count_input(request.ask).await;
+                    bound.text_tokens = exact.map_or(bound.text_tokens, |exact| exact.min(bound.text_tokens));
+                    counting = Counting::IsDone;
+                }
+            }
+        }
     }
 
-    /// Whether the request's cheap bound does not fit its budgets, and counting properly may yet make it fit.
-    fn is_near_a_limit(&self, request: &Request<'_>, terms: &Terms, bound: &Bound) -> bool {
-        let wish = Wish::of(request.ask, terms, self.settings.caps);
-        let windows = self.zone.windows(request.at);
-        let Some(room) = self.books.lock().room(request.caller.token().id, windows) else { return false };
-        let fits = choose(wish, bound, terms, &room).is_ok_and(|chosen| !chosen.lowered);
-        // No tokenizer makes a token of more than 128 bytes: what does not fit even so is refused without counting.
-        let least = Bound { text_tokens: bound.text_tokens / 128, ..*bound };
-        !fits && !terms.input_is_free() && choose(wish, &least, terms, &room).is_ok()
-    }
-
-    /// Takes rates, concurrency and money together, or nothing.
+    /// Takes rates, concurrency and money together, or nothing. The whole of it is done under the locks.
     fn pass(
         &self,
         request: &Request<'_>,
         market: &impl Market,
-        offer: Offer,
+        offer: &Offer,
         bound: &Bound,
-    ) -> Result<PendingAdmission, Refusal> {
+        counting: Counting,
+    ) -> Result<Passage, Refusal> {
         let token = request.caller.token();
         let wish = Wish::of(request.ask, &offer.terms, self.settings.caps);
         let windows = self.zone.windows(request.at);
@@ -195,10 +200,14 @@ impl Gate {
         }
         let room = book.room(token.id, windows).ok_or(Refusal::StoreUnavailable)?;
         let chosen = choose(wish, bound, &offer.terms, &room);
+        let fits = chosen.as_ref().is_ok_and(|chosen| !chosen.lowered);
+        if counting == Counting::MayHelp && !fits && counting_may_help(wish, bound, &offer.terms, &room) {
+            return Ok(Passage::CountFirst);
+        }
         let tokens = rated_tokens(request.ask, chosen.as_ref().map_or(wish.least, |chosen| chosen.cap));
         turn.check_tokens(tokens).map_err(Refusal::Rate)?;
         let chosen = chosen.map_err(|shortfall| self.refused(shortfall, windows, request.at))?;
-        let hold = hold_of(request, &offer, windows, chosen.hold);
+        let hold = hold_of(request, offer, windows, chosen.hold);
         let reservation = self
             .books
             .reserve(&mut book, hold)
@@ -207,8 +216,8 @@ impl Gate {
         let slot = turn.take(tokens, place);
         let cap = output_cap(request.ask, chosen, &room);
         let floor_input = Terms::floor_tokens(request.ask.text_bytes, request.ask.messages);
-        let passed = Passed { terms: offer.terms, cap, slot, floor_input };
-        Ok(PendingAdmission { passed, reservation, patience: self.settings.patience })
+        let passed = Passed { terms: offer.terms.clone(), cap, slot, floor_input };
+        Ok(Passage::Through(PendingAdmission { passed, reservation, patience: self.settings.patience }))
     }
 
     fn turn<'a>(&self, token: &ApiToken, seat: &'a mut Seat) -> Turn<'a> {
@@ -233,6 +242,12 @@ impl Gate {
     pub fn remaining(&self, token: &ApiToken, at: Timestamp) -> Option<Money> {
         self.books.lock().room(token.id, self.zone.windows(at)).and_then(|room| room.free())
     }
+}
+
+/// No tokenizer makes a token of more than 128 bytes: what does not fit even so is refused without counting.
+fn counting_may_help(wish: Wish, bound: &Bound, terms: &Terms, room: &Room) -> bool {
+    let least = Bound { text_tokens: bound.text_tokens / 128, ..*bound };
+    !terms.input_is_free() && choose(wish, &least, terms, room).is_ok()
 }
 
 /// The rates of a token.
@@ -260,7 +275,7 @@ fn hold_of(request: &Request<'_>, offer: &Offer, windows: Windows, amount: Money
 }
 
 fn output_cap(ask: &Ask, chosen: Chosen, room: &Room) -> OutputCap {
-    let is_sent = !room.lines.is_empty() && ask.cap.asked != Some(chosen.cap);
+    let is_sent = room.binds() && ask.cap.asked != Some(chosen.cap);
     OutputCap { tokens: chosen.cap, is_sent, is_lowered: chosen.lowered }
 }
 

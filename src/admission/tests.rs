@@ -793,7 +793,7 @@ fn the_cap_that_is_paid_for_is_the_largest() {
                     Line { which: Which::Token, limit: nanos(free), used: Money::ZERO, held: Money::ZERO };
                 let wish = Wish { most: 1_000, least: 1 };
                 let hold = |cap| terms.hold(&bound, cap).unwrap();
-                match choose(wish, &bound, &terms, &Room { lines: vec![line] }) {
+                match choose(wish, &bound, &terms, &Room::new([Some(line), None, None, None])) {
                     Ok(chosen) => {
                         assert!(chosen.hold == hold(chosen.cap) && chosen.hold <= nanos(free));
                         assert!(chosen.cap == 1_000 || hold(chosen.cap + 1) > nanos(free));

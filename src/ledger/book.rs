@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use crate::clock::Timestamp;
 use crate::ids::{TokenId, UserId};
 use crate::ledger::budget::{Budget, Figures, Limits, Line, Room, Shortfall, TakeBack, TokenFigures, Which};
-use crate::ledger::recent::Recent;
+use crate::ledger::recent::{Recent, Sums};
 use crate::ledger::{Day, Hold, Month, Settled, Settlement, Windows};
 use crate::money::Money;
 
@@ -138,20 +138,21 @@ impl Book {
     pub fn room(&self, token: TokenId, windows: Windows) -> Option<Room> {
         let account = self.tokens.get(&token)?;
         let user = self.users.get(&account.user)?;
-        let mut lines = Vec::with_capacity(4);
-        for (which, budget) in [(Which::Token, &account.total), (Which::User, user)] {
-            if !budget.unlimited {
-                lines.push(Line { which, limit: budget.granted, used: budget.used, held: budget.held });
-            }
-        }
-        let day = (Which::Day, account.limits.daily, account.days.get(windows.day.key()));
-        let month = (Which::Month, account.limits.monthly, account.months.get(windows.month.key()));
-        for (which, limit, sums) in [day, month] {
-            if limit != Money::ZERO {
-                lines.push(Line { which, limit, used: sums.used, held: sums.held });
-            }
-        }
-        Some(Room { lines })
+        let total = |which, budget: &Budget| Line {
+            which,
+            limit: budget.granted,
+            used: budget.used,
+            held: budget.held,
+        };
+        let window = |which, limit, sums: Sums| Line { which, limit, used: sums.used, held: sums.held };
+        let Limits { daily, monthly } = account.limits;
+        let (day, month) = (windows.day.key(), windows.month.key());
+        Some(Room::new([
+            (!account.total.unlimited).then(|| total(Which::Token, &account.total)),
+            (!user.unlimited).then(|| total(Which::User, user)),
+            (daily != Money::ZERO).then(|| window(Which::Day, daily, account.days.get(day))),
+            (monthly != Money::ZERO).then(|| window(Which::Month, monthly, account.months.get(month))),
+        ]))
     }
 
     /// Holds `hold.amount` in all budgets, or in none (I3).

@@ -75,22 +75,36 @@ pub struct Shortfall {
     pub need: Money,
 }
 
-/// What binds a request at this moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What binds a request at this moment: at most one line of each [`Which`].
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Room {
-    /// The budgets that bind, in the order of [`Which`].
-    pub lines: Vec<Line>,
+    lines: [Option<Line>; 4],
 }
 
 impl Room {
+    /// The room that `lines` leave, in the order of [`Which`].
+    pub const fn new(lines: [Option<Line>; 4]) -> Self {
+        Self { lines }
+    }
+
+    /// The budgets that bind, in the order of [`Which`].
+    pub fn lines(&self) -> impl Iterator<Item = &Line> {
+        self.lines.iter().flatten()
+    }
+
+    /// Whether any budget binds.
+    pub fn binds(&self) -> bool {
+        self.lines().next().is_some()
+    }
+
     /// The least that is free in any budget; `None` where none binds.
     pub fn free(&self) -> Option<Money> {
-        self.lines.iter().map(Line::free).min()
+        self.lines().map(Line::free).min()
     }
 
     /// The first budget with less than `need` free.
     pub fn shortfall(&self, need: Money) -> Option<Shortfall> {
-        let line = self.lines.iter().find(|line| line.free() < need)?;
+        let line = self.lines().find(|line| line.free() < need)?;
         Some(Shortfall { line: *line, need })
     }
 }
