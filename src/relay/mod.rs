@@ -2,10 +2,11 @@
 //! headers ([`inbound`]), the exchange with the provider ([`pump`]), what it costs ([`verdict`]), and the words of every
 //! failure ([`failure`]). Must not know of SQL or of the token API.
 //!
-//! There is one path, and everything on it from the hold on is owned by a pump: a task that outlives the client. A client
-//! that leaves drops the handler, not the pump.
+//! There is one path, and everything on it from the hold on is owned by a pump, which outlives the client: its handler drives
+//! it while that waits ([`carried`]), and a client that leaves turns it into a task.
 
 mod buffers;
+mod carried;
 mod client;
 pub mod failure;
 mod feed;

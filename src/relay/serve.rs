@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use crate::admission::{PendingAdmission, Refusal, Request};
 use crate::ids::RequestId;
+use crate::relay::carried::Carried;
 use crate::relay::client::{Client, Head};
 use crate::relay::failure::{Failure, refused};
 use crate::relay::inbound::{self, Body};
@@ -118,11 +119,10 @@ async fn chat(
     let headers = headers::for_provider(&request, id);
     let token = Arc::clone(caller.token());
     let exchange = Exchange { relay, ask, headers, token, id, watch, _buffered: buffered };
-    actix_web::rt::spawn(run(running, exchange, pending, client, visit.line));
-    match head.await {
-        Ok(head) => respond(head, id),
+    match Carried::new(run(running, exchange, pending, client, visit.line), head).await {
+        Some(head) => respond(head, id),
         // The pump was cut at a stop, before it had anything to say.
-        Err(_) => Failure::overloaded().response(id),
+        None => Failure::overloaded().response(id),
     }
 }
 
