@@ -74,7 +74,7 @@
 //! - Routes are not actix's. `server::dispatch` chooses a room by path; the rooms have one table each (`wire::endpoints`,
 //!   `api::routes`).
 //! - `api` needs no server. A command without a running server calls the same `Desk` in its own process.
-//! - `relay` serves through a task (the pump), not in the handler: a client that leaves drops the handler alone.
+//! - What `relay` does for a request (the pump) outlives its handler: a client that leaves turns it into a task.
 //! - `channels::client` is written on hyper's connections, not on a client library: a body that is cut short must not look
 //!   like an end, and "sent or not" must be known.
 //! - Short statements stand in the Rust that binds them; only the long ones are files in `store/sql`. `schema.sql` at the
@@ -115,6 +115,11 @@ mod server;
 mod cli;
 
 use std::process::ExitCode;
+
+use mimalloc::MiMalloc;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     cli::run(std::env::args_os())
