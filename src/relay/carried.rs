@@ -8,7 +8,8 @@ use tokio::sync::oneshot::{self, error::TryRecvError};
 
 use crate::relay::client::Head;
 
-type Pump = Pin<Box<dyn Future<Output = ()>>>;
+/// What becomes of an exchange.
+pub type Pump = Pin<Box<dyn Future<Output = ()>>>;
 
 /// See the room's head. Resolves with the head; with none when the pump ended without one.
 pub struct Carried {
@@ -19,8 +20,8 @@ pub struct Carried {
 
 impl Carried {
     /// `pump`, which sends its head to `head`.
-    pub fn new(pump: impl Future<Output = ()> + 'static, head: oneshot::Receiver<Head>) -> Self {
-        Self { pump: Some(Box::pin(pump)), head }
+    pub fn new(pump: Pump, head: oneshot::Receiver<Head>) -> Self {
+        Self { pump: Some(pump), head }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use actix_web::HttpRequest;
 
-use crate::channels::client::{HeaderMap, HeaderName, HeaderValue, ProviderReply};
+use crate::channels::client::{HeaderMap, HeaderName, HeaderValue, ProviderReply, header};
 use crate::ids::RequestId;
 use crate::limits::RateState;
 use crate::money::{Money, credits_of_quota};
@@ -11,15 +11,15 @@ use crate::money::{Money, credits_of_quota};
 pub type Headers = Vec<(&'static str, String)>;
 
 /// What passes from a client to a provider; besides, whatever begins with [`SDK_PREFIX`].
-const REQUEST: [&str; 8] = [
-    "content-type",
-    "accept",
-    "user-agent",
-    "openai-beta",
-    "anthropic-version",
-    "anthropic-beta",
-    "traceparent",
-    "tracestate",
+const REQUEST: [HeaderName; 8] = [
+    header::CONTENT_TYPE,
+    header::ACCEPT,
+    header::USER_AGENT,
+    HeaderName::from_static("openai-beta"),
+    HeaderName::from_static("anthropic-version"),
+    HeaderName::from_static("anthropic-beta"),
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
 ];
 
 const SDK_PREFIX: &str = "x-stainless-";
@@ -32,17 +32,18 @@ const REPLY: [&str; 5] =
 pub fn for_provider(request: &HttpRequest, id: RequestId) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in request.headers() {
-        let name = name.as_str();
-        if !REQUEST.contains(&name) && !name.starts_with(SDK_PREFIX) {
-            continue;
-        }
-        let pair = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value.as_bytes()));
-        if let (Ok(name), Ok(value)) = pair {
+        // The server's names are of another version of the same library.
+        let name = match REQUEST.iter().find(|known| *known == name.as_str()) {
+            Some(known) => Ok(known.clone()),
+            None if name.as_str().starts_with(SDK_PREFIX) => HeaderName::from_bytes(name.as_str().as_bytes()),
+            None => continue,
+        };
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value.as_bytes())) {
             headers.append(name, value);
         }
     }
     if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
-        headers.insert("x-client-request-id", id);
+        headers.insert(HeaderName::from_static("x-client-request-id"), id);
     }
     headers
 }

@@ -4,6 +4,7 @@ mod plain;
 mod refused;
 mod stream;
 
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,6 +78,9 @@ struct Ends<'a> {
     client: &'a mut Client,
 }
 
+/// What is rare on the way of a request: boxed, so that it is no part of every request's future.
+type Rare<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+
 /// The way to a provider, ready to carry one request.
 enum Way {
     Line(Line),
@@ -129,8 +133,8 @@ impl Exchange {
         } else {
             Patience::plain(&channel.timeouts, began)
         };
-        let sending = self.watch.wait(self.send(way, request, patience));
-        let reply = match self.unless_abandoned(sending, ends.client).await {
+        let sending = pin!(self.send(way, request, patience));
+        let reply = match self.unless_abandoned(self.watch.wait(sending), ends.client).await {
             Some(Ok(reply)) => reply,
             Some(Err(fault)) => {
                 let ending = if fault.was_sent() { Ending::Unanswered } else { Ending::Refused };
@@ -166,7 +170,7 @@ impl Exchange {
     /// Waits for a head. A client that leaves meanwhile ends the wait of a stream soon; `None` then. A plain answer is waited for
     /// all the same: its provider bills it whole.
     async fn unless_abandoned<T>(&self, waiting: impl Future<Output = T>, client: &mut Client) -> Option<T> {
-        let mut waiting = std::pin::pin!(waiting);
+        let mut waiting = pin!(waiting);
         if !self.may_abort() {
             return Some(waiting.await);
         }
@@ -194,7 +198,7 @@ impl Exchange {
             headers.push(("x-tollgate-output-cap", cap.to_string()));
         }
         if !reply.status.is_success() {
-            return self.relay_refusal(channel, reply, headers, ends).await;
+            return Box::pin(self.relay_refusal(channel, reply, headers, ends)).await;
         }
         if let Some(encoding) = encoding_of(&reply) {
             log::warn!("channel {:?} answered with content-encoding {encoding:?}", channel.name.as_str());
@@ -203,34 +207,43 @@ impl Exchange {
             return self.settle_failed(Ending::Broken, failure, ends).await;
         }
         if is_event_stream(&reply) {
-            self.relay_stream(reply.body, headers, ends).await;
+            Box::pin(self.relay_stream(reply.body, headers, ends)).await;
         } else {
             self.relay_plain(reply, headers, ends).await;
         }
     }
 
     /// The hold could not be recorded: nothing was sent, and nothing is charged.
-    async fn fail_unrecorded(&self, refusal: &Refusal, client: &mut Client, line: RequestLine) {
-        let failure = refusal_failure(refusal, &self.token, &self.ask.model);
-        line.log(failure.status, Some(failure.code));
-        client.fail(failure).await;
+    fn fail_unrecorded<'a>(
+        &'a self,
+        refusal: &'a Refusal,
+        client: &'a mut Client,
+        line: RequestLine,
+    ) -> Rare<'a> {
+        Box::pin(async move {
+            let failure = refusal_failure(refusal, &self.token, &self.ask.model);
+            line.log(failure.status, Some(failure.code));
+            client.fail(failure).await;
+        })
     }
 
     /// A fault of the channel ends the exchange.
-    async fn fail(&self, ending: Ending, fault: &Fault, ends: &mut Ends<'_>) {
+    fn fail<'a>(&'a self, ending: Ending, fault: &Fault, ends: &'a mut Ends<'_>) -> Rare<'a> {
         log::warn!("request {}: {fault}", self.id);
         self.count(kind_of(fault));
-        self.settle_failed(ending, Failure::of_fault(fault), ends).await;
+        self.settle_failed(ending, Failure::of_fault(fault), ends)
     }
 
     /// Settles an exchange that went wrong, and tells the client once the books are closed.
-    async fn settle_failed(&self, ending: Ending, mut failure: Failure, ends: &mut Ends<'_>) {
-        let status = if ends.client.is_waiting() { failure.status } else { 200 };
-        if let Some(charged) = ends.metered.settle(ending, status, Some(failure.code)) {
-            self.close(charged).await;
-        }
-        failure.headers.extend(self.rate_headers());
-        self.watch.wait(ends.client.fail(failure)).await;
+    fn settle_failed<'a>(&'a self, ending: Ending, mut failure: Failure, ends: &'a mut Ends<'_>) -> Rare<'a> {
+        Box::pin(async move {
+            let status = if ends.client.is_waiting() { failure.status } else { 200 };
+            if let Some(charged) = ends.metered.settle(ending, status, Some(failure.code)) {
+                self.close(charged).await;
+            }
+            failure.headers.extend(self.rate_headers());
+            self.watch.wait(pin!(ends.client.fail(failure))).await;
+        })
     }
 
     /// Waits until a settlement is on disk; whether it is known to be.

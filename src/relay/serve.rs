@@ -119,7 +119,8 @@ async fn chat(
     let headers = headers::for_provider(&request, id);
     let token = Arc::clone(caller.token());
     let exchange = Exchange { relay, ask, headers, token, id, watch, _buffered: buffered };
-    match Carried::new(run(running, exchange, pending, client, visit.line), head).await {
+    let pump = Box::pin(run(running, exchange, pending, client, visit.line));
+    match Carried::new(pump, head).await {
         Some(head) => respond(head, id),
         // The pump was cut at a stop, before it had anything to say.
         None => Failure::overloaded().response(id),

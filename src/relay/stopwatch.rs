@@ -1,6 +1,7 @@
 //! How long the gateway itself takes for an exchange: its whole time without what it waits for others.
 
 use std::cell::Cell;
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 /// See the room's head.
@@ -40,8 +41,9 @@ impl Stopwatch {
         self.marked.elapsed()
     }
 
-    /// Waits for somebody else: that is not the gateway's time.
-    pub async fn wait<T>(&self, waiting: impl Future<Output = T>) -> T {
+    /// Waits for somebody else: that is not the gateway's time. What is waited for is pinned where it stands: an `async fn`
+    /// keeps what it is given twice.
+    pub async fn wait<T>(&self, waiting: Pin<&mut impl Future<Output = T>>) -> T {
         let _wait = Wait { watch: self, since: Instant::now() };
         waiting.await
     }
@@ -59,12 +61,14 @@ impl Stopwatch {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
     use super::*;
 
     #[tokio::test]
     async fn time_of_others_is_not_the_gateways() {
         let watch = Stopwatch::start();
-        watch.wait(std::future::ready(())).await;
+        watch.wait(pin!(std::future::ready(()))).await;
         watch.add(Duration::from_secs(3_600));
         assert_eq!(watch.own(), Duration::ZERO);
         assert!(watch.others.get() >= Duration::from_secs(3_600));

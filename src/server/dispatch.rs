@@ -151,7 +151,8 @@ pub async fn dispatch(front: web::Data<Front>, request: HttpRequest, payload: we
         relay::serve(web::Data::from(Arc::clone(&front.relay)), request, payload).await
     } else {
         let mut visit = Visit::begin(&front, &request);
-        let response = answer_here(&front, &mut visit, &request, payload).await;
+        // Boxed: what is rare here would sit in the future of every request that is relayed.
+        let response = Box::pin(answer_here(&front, &mut visit, &request, payload)).await;
         visit.end(response)
     };
     if offers_upgrade {

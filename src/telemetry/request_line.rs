@@ -96,6 +96,9 @@ impl RequestLine {
 
 /// The first `most` characters of what a client wrote, and of a key that it put into the wrong place only that there was one.
 fn shown(text: &str, most: usize) -> String {
+    if text.len() <= most && !text.contains("sk-") {
+        return text.to_owned();
+    }
     let mut rest = text;
     let mut line = String::new();
     while let Some((before, after)) = rest.split_once("sk-") {

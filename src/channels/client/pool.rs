@@ -1,7 +1,8 @@
 //! Idle connections, kept per worker thread and channel: no lock, and no connection that another runtime drives.
-//! Also owns what else lives per thread and channel: TLS settings and whose key is next. Must not know of requests.
+//! Also owns what else lives per thread and channel: TLS settings, the headers it adds, and whose key is next. Must not know of requests.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -9,10 +10,10 @@ use tokio::time::{Instant, sleep};
 use tokio_rustls::rustls::ClientConfig;
 
 use super::fault::Fault;
+use super::request::Stamps;
 use super::tls::tls_config;
 use super::wire::Wire;
 use crate::channels::Channel;
-use crate::secret::Secret;
 
 /// The most idle connections kept per channel and worker.
 const MAX_IDLE: usize = 256;
@@ -36,6 +37,7 @@ struct Berth {
     /// Weak: a channel that a reload dropped must not live on here. While it stands its address can't be reused.
     channel: Weak<Channel>,
     tls: Option<Arc<ClientConfig>>,
+    stamps: Option<Rc<Stamps>>,
     turn: usize,
     /// The most recently used is last, and is taken first.
     idle: Vec<Idle>,
@@ -54,6 +56,7 @@ impl Pool {
             self.berths.push(Berth {
                 channel: Arc::downgrade(channel),
                 tls: None,
+                stamps: None,
                 turn: 0,
                 idle: Vec::new(),
             });
@@ -109,15 +112,28 @@ pub(super) fn tls_of(channel: &Arc<Channel>) -> Result<Option<Arc<ClientConfig>>
     })
 }
 
+/// What `channel` adds to every request.
+pub(super) fn stamps(channel: &Arc<Channel>) -> Result<Rc<Stamps>, Fault> {
+    POOL.with_borrow_mut(|pool| {
+        let berth = pool.berth(channel);
+        if let Some(stamps) = &berth.stamps {
+            return Ok(Rc::clone(stamps));
+        }
+        let made = Rc::new(Stamps::of(channel)?);
+        berth.stamps = Some(Rc::clone(&made));
+        Ok(made)
+    })
+}
+
 /// The key whose turn it is; `None` when the channel has none.
-pub(super) fn next_key(channel: &Arc<Channel>) -> Option<&Secret<String>> {
+pub(super) fn next_key<K: Clone>(channel: &Arc<Channel>, keys: &[K]) -> Option<K> {
     let turn = POOL.with_borrow_mut(|pool| {
         let berth = pool.berth(channel);
         let turn = berth.turn;
         berth.turn = turn.wrapping_add(1);
         turn
     });
-    channel.api_keys.get(turn.checked_rem(channel.api_keys.len())?)
+    keys.get(turn.checked_rem(keys.len())?).cloned()
 }
 
 /// Marks the thread as unswept when the sweeper ends, also when its runtime does.

@@ -71,12 +71,21 @@ pub(super) fn compose(
     for name in &NEVER_RELAYED {
         headers.remove(name);
     }
-    headers.insert(header::HOST, plain_value(&channel.base_url.host_header())?);
+    let stamps = pool::stamps(channel)?;
+    headers.insert(header::HOST, stamps.host.clone());
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     if !body.is_empty() || method == Method::POST {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
     }
-    present(channel, &mut headers)?;
+    if let Some((name, key)) = pool::next_key(channel, &stamps.keys) {
+        headers.insert(name, key);
+    }
+    if channel.provider == Provider::Anthropic {
+        headers.entry(ANTHROPIC_VERSION).or_insert(HeaderValue::from_static("2023-06-01"));
+    }
+    for (name, value) in &stamps.own {
+        headers.insert(name, value.clone());
+    }
     let target = format!("{}{path_and_query}", channel.base_url.path);
     let mut outgoing = Request::new(Full::new(body));
     *outgoing.method_mut() = method;
@@ -86,29 +95,45 @@ pub(super) fn compose(
     Ok(outgoing)
 }
 
-/// Adds the channel's key, as its provider documents it, and the channel's own headers.
-fn present(channel: &Arc<Channel>, headers: &mut HeaderMap) -> Result<(), Fault> {
-    if let Some(key) = pool::next_key(channel) {
-        let (name, value) = match channel.provider {
-            Provider::OpenAi | Provider::Demo => {
-                (header::AUTHORIZATION, secret_value(&Secret::new(format!("Bearer {}", key.reveal())))?)
-            }
-            Provider::Anthropic => (X_API_KEY, secret_value(key)?),
-            Provider::Gemini => (X_GOOG_API_KEY, secret_value(key)?),
-        };
-        headers.insert(name, value);
+/// What a channel adds to every request, spelled once.
+#[derive(Debug)]
+pub(super) struct Stamps {
+    host: HeaderValue,
+    /// The channel's keys, as its provider documents them.
+    keys: Vec<(HeaderName, HeaderValue)>,
+    /// The channel's own headers.
+    own: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Stamps {
+    /// Those of `channel`.
+    ///
+    /// # Errors
+    /// When something of it cannot stand in a header.
+    pub(super) fn of(channel: &Channel) -> Result<Self, Fault> {
+        let keys = channel.api_keys.iter().map(|key| key_header(channel.provider, key));
+        let own = channel.headers.iter().map(|(name, value)| {
+            let name = HeaderName::try_from(name.as_str())
+                .map_err(|_| Fault::unreachable("a header of the channel has no valid name"))?;
+            Ok((name, secret_value(value)?))
+        });
+        let own: Vec<_> = own.collect::<Result<_, Fault>>()?;
+        Ok(Self {
+            host: plain_value(&channel.base_url.host_header())?,
+            keys: keys.collect::<Result<_, Fault>>()?,
+            own: own.into_iter().filter(|(name, _)| !FRAMING.contains(name)).collect(),
+        })
     }
-    if channel.provider == Provider::Anthropic {
-        headers.entry(ANTHROPIC_VERSION).or_insert(HeaderValue::from_static("2023-06-01"));
-    }
-    for (name, value) in &channel.headers {
-        let name = HeaderName::try_from(name.as_str())
-            .map_err(|_| Fault::unreachable("a header of the channel has no valid name"))?;
-        if !FRAMING.contains(&name) {
-            headers.insert(name, secret_value(value)?);
+}
+
+fn key_header(provider: Provider, key: &Secret<String>) -> Result<(HeaderName, HeaderValue), Fault> {
+    Ok(match provider {
+        Provider::OpenAi | Provider::Demo => {
+            (header::AUTHORIZATION, secret_value(&Secret::new(format!("Bearer {}", key.reveal())))?)
         }
-    }
-    Ok(())
+        Provider::Anthropic => (X_API_KEY, secret_value(key)?),
+        Provider::Gemini => (X_GOOG_API_KEY, secret_value(key)?),
+    })
 }
 
 fn plain_value(text: &str) -> Result<HeaderValue, Fault> {

@@ -1,5 +1,7 @@
 //! An answer that is read whole before its head is sent, so that its cost is in the headers.
 
+use std::pin::pin;
+
 use bytes::{Bytes, BytesMut};
 
 use crate::channels::client::{Fault, ProviderReply, ReplyBody};
@@ -71,7 +73,7 @@ impl Exchange {
         let mut buffered = self.relay.buffers.begin();
         let mut first = Bytes::new();
         let mut whole = BytesMut::new();
-        while let Some(piece) = self.watch.wait(body.next()).await {
+        while let Some(piece) = self.watch.wait(pin!(body.next())).await {
             let piece = piece.map_err(Unread::Fault)?;
             if first.len() + whole.len() + piece.len() > most {
                 return Err(Unread::TooLarge);

@@ -1,5 +1,6 @@
 //! A stream, relayed event by event as it arrives; only its terminator waits for the books (R3).
 
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -50,7 +51,7 @@ impl Exchange {
             Stop::Terminator(last) => {
                 ends.client.open(&headers);
                 self.terminate(last, ends).await;
-                return self.watch.wait(reach_end(&mut body)).await;
+                return self.watch.wait(pin!(reach_end(&mut body))).await;
             }
             Stop::ClientLeft => return self.say_farewell(&mut body, &mut splitter, &mut ends.metered).await,
             Stop::Broken(fault) => return self.fail(Ending::Broken, &fault, ends).await,
@@ -85,10 +86,11 @@ impl Exchange {
     ) -> Stop {
         let open_at = Instant::now() + HEAD_WAITS;
         loop {
+            let next = pin!(body.next());
             let piece = tokio::select! {
                 biased;
                 () = ends.client.gone(), if self.may_abort() => return Stop::ClientLeft,
-                piece = self.watch.wait(body.next()) => piece,
+                piece = self.watch.wait(next) => piece,
                 () = sleep_until(open_at), if ends.client.is_waiting() => {
                     ends.client.open(headers);
                     continue;
@@ -101,7 +103,7 @@ impl Exchange {
             };
             if !out.is_empty() {
                 ends.client.open(headers);
-                if self.watch.wait(ends.client.deliver(out)).await == Err(Left) && self.may_abort() {
+                if self.watch.wait(pin!(ends.client.deliver(out))).await == Err(Left) && self.may_abort() {
                     // What stopped the stream in this same piece is not lost with its client.
                     return stop.unwrap_or(Stop::ClientLeft);
                 }
@@ -119,8 +121,8 @@ impl Exchange {
         if !self.close(charged).await {
             return ends.client.cut();
         }
-        if self.watch.wait(ends.client.deliver(last)).await.is_ok() {
-            self.watch.wait(ends.client.end()).await;
+        if self.watch.wait(pin!(ends.client.deliver(last))).await.is_ok() {
+            self.watch.wait(pin!(ends.client.end())).await;
         }
     }
 
@@ -139,7 +141,7 @@ impl Exchange {
             }
             Ending::ClientGone
         };
-        let ending = self.watch.wait(timeout(FAREWELL, reading)).await.unwrap_or(Ending::ClientGone);
+        let ending = self.watch.wait(pin!(timeout(FAREWELL, reading))).await.unwrap_or(Ending::ClientGone);
         // Nobody waits for it: the charge is durable whenever it is.
         drop(metered.settle(ending, 499, None));
     }
