@@ -53,6 +53,8 @@ CREATE TABLE tokens (
 ) STRICT;
 -- Lists are of one user's tokens, newest first.
 CREATE INDEX tokens_by_user ON tokens (user_id, id) WHERE deleted_at = -1;
+-- The few that the program itself made: each start looks for the environment's.
+CREATE INDEX tokens_by_origin ON tokens (origin, id) WHERE origin <> 'api';
 
 -- Hashes of live keys. A token has one key without an end, and may have rotated ones in their grace.
 CREATE TABLE keys (

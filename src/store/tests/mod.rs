@@ -1,6 +1,7 @@
 //! The store in a directory of its own, with a clock held by hand: what is on disk, what memory shows, and that both agree.
 
 mod journal;
+mod loading;
 mod opening;
 mod proof;
 mod recovery;

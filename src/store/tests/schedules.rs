@@ -157,8 +157,7 @@ impl Core {
         let (head, _) = txn.finish().unwrap();
         sql.execute_batch("COMMIT").unwrap();
         let directory = directory();
-        let mut book = Book::new(recover::known_from(now, zone));
-        tokens::load(&sql, &directory, &mut book).unwrap();
+        let book = load::load(&sql, site.path(), &directory, (now, zone)).unwrap();
         let queue = Arc::new(Queue::new());
         let books = Arc::new(Books::new(book, Arc::new(Inbox(Arc::clone(&queue))), site.clock.clone()));
         let writer = Writer {
