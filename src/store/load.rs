@@ -1,6 +1,5 @@
 //! The load at a start: all that lives goes into memory, and nothing listens before that. A million tokens must not keep
-//! anybody waiting, so each table is read once, in its own order and without what only pages show, and the keys on a second
-//! thread.
+//! anybody waiting, so two threads read at one time, each its tables in their own order and without what only pages show.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,6 +12,7 @@ use crate::directory::{Directory, Keys, LiveTokens};
 use crate::ids::{TokenId, UserId};
 use crate::ledger::{Book, Limits, Zone};
 use crate::money::Money;
+use crate::spread::SpreadMap;
 use crate::store::common::Common;
 use crate::store::open::{OpenFault, open_reader, sql_failed};
 use crate::store::token_record::{end_of, unreadable};
@@ -74,6 +74,7 @@ fn load_tokens(sql: &Connection) -> rusqlite::Result<LiveTokens> {
 /// Reads what the live tokens were granted, may use and have used.
 fn load_money(sql: &Connection, book: &mut Book) -> rusqlite::Result<()> {
     book.reserve(room_for(sql)?);
+    let spent = read_spent(sql)?;
     let mut select = sql.prepare(
         "SELECT id, user_id, unlimited, granted, used, daily_limit, monthly_limit FROM tokens WHERE deleted_at = -1",
     )?;
@@ -83,9 +84,18 @@ fn load_money(sql: &Connection, book: &mut Book) -> rusqlite::Result<()> {
         let money = |column| row.get(column).map(Money::from_nanos);
         let limits = Limits { daily: money(5)?, monthly: money(6)? };
         book.put_token(id, UserId(row.get(1)?), row.get(2)?, limits);
-        book.load_token(id, money(3)?, money(4)?);
+        let used: i64 = row.get(4)?;
+        let used = used.saturating_add(spent.get(&id).copied().unwrap_or(0));
+        book.load_token(id, money(3)?, Money::from_nanos(used));
     }
     Ok(())
+}
+
+/// What tokens were charged that is not in their rows yet, in nanodollars.
+fn read_spent(sql: &Connection) -> rusqlite::Result<SpreadMap<TokenId, i64>> {
+    let mut select = sql.prepare("SELECT token_id, charged FROM spent")?;
+    let rows = select.query_map([], |row| Ok((TokenId(row.get(0)?), row.get(1)?)))?;
+    rows.collect()
 }
 
 /// For how many tokens to make room: each live one has a key, and keys are counted faster.
