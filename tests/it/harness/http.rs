@@ -390,7 +390,12 @@ impl Exchange {
     }
 
     /// Reads to the end, clean or not.
-    pub fn finish(mut self) -> Response {
+    pub fn finish(self) -> Response {
+        self.finish_and_keep().0
+    }
+
+    /// Reads to the end; the connection too, where it can carry another request.
+    pub fn finish_and_keep(mut self) -> (Response, Option<Connection>) {
         let mut body = std::mem::take(&mut self.unread);
         let clean = loop {
             match self.piece() {
@@ -399,7 +404,10 @@ impl Exchange {
                 Piece::Cut(_) => break false,
             }
         };
-        Response { status: self.status, headers: self.headers, body, clean }
+        let response = Response { status: self.status, headers: self.headers, body, clean };
+        let closes = response.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
+        let goes_on = clean && !closes && !matches!(self.framing, Framing::Close);
+        (response, goes_on.then_some(self.connection))
     }
 }
 
