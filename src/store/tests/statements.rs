@@ -1,6 +1,7 @@
-//! The n-th statement of the writer's connection fails, for n = 1, 2, 3 … until a run passes untouched. The run goes on,
-//! as after a moment without room; and the files of that moment are those of a process that ends there, as after a
-//! failed flush. Either way what was acknowledged is on disk, what was refused is not, and the file is sound.
+//! The n-th statement of the writer's connection fails, for n = 1, 2, 3 … until a run passes untouched: before it begins,
+//! or while it runs, when SQLite itself undoes the transaction. The run goes on, as after a moment without room; and the
+//! files of that moment are those of a process that ends there, as after a failed flush. Either way what was
+//! acknowledged is on disk, what was refused is not, and the file is sound.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +28,15 @@ const STRIDE: usize = 17;
 #[cfg(feature = "long-proofs")]
 const STRIDE: usize = 1;
 
+/// How a statement fails.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum Way {
+    /// It does not begin; the transaction stays open.
+    Denied,
+    /// It breaks off; if it writes, its whole transaction is undone, as when there is no room or no memory.
+    BrokenOff,
+}
+
 /// The nanodollars of a day that a token's limit is changed to.
 const DAILY: i64 = 700_000;
 
@@ -40,6 +50,8 @@ thread_local! {
 pub fn watched(mut sql: Connection) -> Connection {
     if let Some(watch) = WATCH.with_borrow(Clone::clone) {
         sql.set_prepared_statement_cache_capacity(0);
+        let breaks_off = Arc::clone(&watch.lock().unwrap().breaks_off);
+        sql.progress_handler(1, Some(move || breaks_off.swap(false, Ordering::AcqRel))).unwrap();
         sql.authorizer(Some(move |context: AuthContext<'_>| watch.lock().unwrap().see(&context))).unwrap();
     }
     sql
@@ -48,8 +60,11 @@ pub fn watched(mut sql: Connection) -> Connection {
 /// Counts statements, and denies one.
 struct Watch {
     path: PathBuf,
+    way: Way,
     fails_at: usize,
     seen: usize,
+    /// Whether what runs next is to break off.
+    breaks_off: Arc<AtomicBool>,
     /// The table and the columns that the last statement, an UPDATE, sets.
     update: Option<(String, BTreeSet<String>)>,
     /// What was acknowledged, and what the step under way would add.
@@ -81,7 +96,14 @@ impl Watch {
             log: read("-wal"),
             under_way: self.under_way.clone(),
         });
-        Authorization::Deny
+        // A COMMIT breaks off only when it has been done: then it has not failed.
+        let is_frame =
+            matches!(context.action, AuthAction::Transaction { .. } | AuthAction::Savepoint { .. });
+        if self.way == Way::Denied || is_frame {
+            return Authorization::Deny;
+        }
+        self.breaks_off.store(true, Ordering::Release);
+        Authorization::Allow
     }
 
     /// Whether a statement begins with this question: SQLite asks for each column too, and for what triggers do.
@@ -223,13 +245,15 @@ struct Play {
 }
 
 impl Play {
-    fn new(fails_at: usize) -> Self {
+    fn new(way: Way, fails_at: usize) -> Self {
         let mut site = Site::new();
         site.settings.retention_days = 1;
         let watch = Watch {
             path: site.path().to_path_buf(),
+            way,
             fails_at,
             seen: 0,
+            breaks_off: Arc::default(),
             update: None,
             under_way: Default::default(),
             end: None,
@@ -240,7 +264,7 @@ impl Play {
     fn told(&self) -> String {
         let watch = self.watch.lock().unwrap();
         let failed = watch.end.as_ref().map_or("not failed yet", |end| &end.statement);
-        format!("statement {}, {failed}", watch.fails_at)
+        format!("statement {} {:?}, {failed}", watch.fails_at, watch.way)
     }
 
     #[track_caller]
@@ -549,10 +573,10 @@ fn assert_sound_file(path: &Path) {
     assert_clean(path);
 }
 
-/// One run in which the `fails_at`-th statement fails; whether there was one.
-fn run(fails_at: usize) -> bool {
+/// One run in which the `fails_at`-th statement fails in this way; whether there was one.
+fn run(way: Way, fails_at: usize) -> bool {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let mut play = Play::new(fails_at);
+    let mut play = Play::new(way, fails_at);
     WATCH.set(Some(Arc::clone(&play.watch)));
     runtime.block_on(scenario(&mut play));
     WATCH.set(None);
@@ -564,15 +588,15 @@ fn run(fails_at: usize) -> bool {
     end.is_some()
 }
 
-#[test]
-fn any_statement_may_fail() {
+/// Fails each statement in this way.
+fn fail_each(way: Way) {
     let (next, is_over) = (AtomicUsize::new(1), AtomicBool::new(false));
     let touched = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..WORKERS {
             scope.spawn(|| {
                 while !is_over.load(Ordering::Acquire) {
-                    if run(next.fetch_add(STRIDE, Ordering::AcqRel)) {
+                    if run(way, next.fetch_add(STRIDE, Ordering::AcqRel)) {
                         touched.fetch_add(1, Ordering::AcqRel);
                     } else {
                         is_over.store(true, Ordering::Release);
@@ -583,6 +607,16 @@ fn any_statement_may_fail() {
     });
     let touched = touched.into_inner();
     // For whoever runs it with `--nocapture`.
-    println!("{touched} statements failed, each in a run of its own");
+    println!("{touched} statements failed ({way:?}), each in a run of its own");
     assert!(touched * STRIDE > 500, "{touched} statements are not the scenario's");
+}
+
+#[test]
+fn any_statement_may_be_denied() {
+    fail_each(Way::Denied);
+}
+
+#[test]
+fn any_statement_may_break_off() {
+    fail_each(Way::BrokenOff);
 }
