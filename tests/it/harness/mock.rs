@@ -1,7 +1,7 @@
 //! A provider on a free port that keeps every request it gets and answers by script, one thread per connection.
 //! Dropping it ends them all. Must not know the gateway.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with};
 use serde_json::Value;
 
+use super::http::read;
 use super::reply::Step;
 use super::{Reply, SOON, unique};
 
@@ -299,7 +300,7 @@ fn wait_for_hang_up(stream: &mut TcpStream, shared: &Shared) {
     let start = Instant::now();
     let mut buffer = [0; 1024];
     while !shared.stop.load(Ordering::SeqCst) && start.elapsed() < 6 * SOON {
-        match stream.read(&mut buffer) {
+        match read(stream, &mut buffer) {
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
             Ok(count) if count > 0 => {}
             _ => {
@@ -357,7 +358,7 @@ fn fill_until(
         if let Some(place) = found(buffer) {
             return Some(place);
         }
-        match stream.read(&mut piece) {
+        match read(stream, &mut piece) {
             Ok(count) if count > 0 => buffer.extend_from_slice(&piece[..count]),
             _ => return None,
         }
