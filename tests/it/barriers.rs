@@ -212,9 +212,9 @@ fn prove(budget: Budget) {
                 "{budget:?}, round {number}"
             );
             if number.is_multiple_of(2) {
-                gateway.kill()
+                gateway.kill();
             } else {
-                gateway.terminate()
+                gateway.terminate();
             }
             gateway.restart();
             assert_eq!(gateway.used(&payer.token), used, "{budget:?}, round {number}: after the restart");

@@ -59,6 +59,13 @@ impl Metronome {
     }
 }
 
+/// What is asked for.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum Form {
+    Plain,
+    Stream,
+}
+
 /// A client with one connection, which it keeps as long as it can.
 struct Client {
     address: SocketAddr,
@@ -89,14 +96,14 @@ impl Client {
     }
 
     /// A request for 16 quota; nanodollars that the answer says it cost, or `None` where the token is disabled just now.
-    fn ask(&mut self, key: &str, is_stream: bool) -> Option<i64> {
-        let body = chat("m-out", &json!({"max_tokens": 20, "stream": is_stream}));
+    fn ask(&mut self, key: &str, form: Form) -> Option<i64> {
+        let body = chat("m-out", &json!({"max_tokens": 20, "stream": form == Form::Stream}));
         let answer = self.post(key, "/v1/chat/completions", &body);
         if answer.status == 401 {
             return None;
         }
         let answer = answer.expect(200);
-        if is_stream {
+        if form == Form::Stream {
             assert!(answer.text().contains("[DONE]"), "a stream without its end: {}", answer.text());
             return Some(COST);
         }
@@ -131,7 +138,8 @@ impl Run<'_> {
             if number.is_multiple_of(50) {
                 client.get(&format!("sk-{}", "x".repeat(48)), "/v1/models").expect(401);
             }
-            if let Some(cost) = client.ask(&token.key, number.is_multiple_of(2)) {
+            let form = if number.is_multiple_of(2) { Form::Stream } else { Form::Plain };
+            if let Some(cost) = client.ask(&token.key, form) {
                 (count, sum) = (count + 1, sum + cost);
                 self.answers.fetch_add(1, Ordering::Relaxed);
             }
@@ -200,20 +208,21 @@ fn live(client: &mut Client, admin: &str, number: usize) -> (i64, (i64, i64)) {
     let (id, key) = (made["id"].as_i64().unwrap(), format!("sk-{}", made["key"].as_str().unwrap()));
     let target = format!("/v1/tokens/{id}");
     client.get(&key, "/v1/balance").expect(200);
-    let mut sum = client.ask(&key, false).expect("it is live") + client.ask(&key, true).expect("it is live");
+    let mut sum = client.ask(&key, Form::Plain).expect("it is live")
+        + client.ask(&key, Form::Stream).expect("it is live");
     patch(client, admin, id, &json!({"daily_quota": 40}));
     let body = chat("m-out", &json!({"max_tokens": 20}));
     client.post(&key, "/v1/chat/completions", &body).refuses(429, "daily_limit_exceeded");
     patch(client, admin, id, &json!({"daily_quota": 0, "status": 2}));
-    assert_eq!(client.ask(&key, false), None, "disabled");
+    assert_eq!(client.ask(&key, Form::Plain), None, "disabled");
     patch(client, admin, id, &json!({"status": 1}));
     let made = client.post(admin, &format!("{target}/rotate"), &json!({})).expect(200).json();
     let next = format!("sk-{}", made["data"]["key"].as_str().unwrap());
-    assert_eq!(client.ask(&key, true), None, "rotated away");
+    assert_eq!(client.ask(&key, Form::Stream), None, "rotated away");
     client.post(admin, &format!("{target}/credit"), &json!({"quota": 16})).expect(200);
-    sum += client.ask(&next, true).expect("it is live");
+    sum += client.ask(&next, Form::Stream).expect("it is live");
     client.send(Request::new("DELETE", &target).bearer(admin)).expect(200);
-    assert_eq!(client.ask(&next, false), None, "deleted");
+    assert_eq!(client.ask(&next, Form::Plain), None, "deleted");
     (id, (3, sum))
 }
 
@@ -364,7 +373,7 @@ fn assert_books(gateway: &Gateway, mock: &Mock, leaver: &Token, seen: &Seen) {
 }
 
 fn mebibytes(bytes: u64) -> String {
-    format!("{}.{}", bytes >> 20, (bytes % (1 << 20)) * 10 >> 20)
+    format!("{}.{}", bytes >> 20, ((bytes % (1 << 20)) * 10) >> 20)
 }
 
 #[test]

@@ -483,17 +483,8 @@ fn key_of(token: TokenId, number: u8) -> KeyHash {
     KeyHash::from_bytes([10 * u8::try_from(token.0).unwrap() + number; 32])
 }
 
-/// What an instance does in its life, in small.
-async fn scenario(play: &mut Play) {
-    play.open();
-    play.make_user(1).await;
-    play.make_user(2).await;
-    for token in TOKENS {
-        play.make_token(token).await;
-    }
-    let first = play.spend(0, 900, 700).await;
-    play.spend(2, 100, 150).await;
-    play.be_refused().await;
+/// Changes a limit, credits, takes back, and rotates twice.
+async fn change_settings(play: &mut Play) {
     play.write(
         |model| model.tokens.get_mut(&1).unwrap().daily = DAILY,
         |txn| {
@@ -512,6 +503,20 @@ async fn scenario(play: &mut Play) {
         play.write(|model| model.replace_key(1, key), move |txn| keys::rotate(txn, TokenId(1), key, grace))
             .await;
     }
+}
+
+/// What an instance does in its life, in small.
+async fn scenario(play: &mut Play) {
+    play.open();
+    play.make_user(1).await;
+    play.make_user(2).await;
+    for token in TOKENS {
+        play.make_token(token).await;
+    }
+    let first = play.spend(0, 900, 700).await;
+    play.spend(2, 100, 150).await;
+    play.be_refused().await;
+    change_settings(play).await;
     let row = row_of(&raw(play.site.path()), first);
     play.write(
         |model| {
