@@ -78,9 +78,17 @@ impl Client {
     }
 
     fn send(&mut self, request: Request) -> Response {
-        let mut connection = self.connection.take().unwrap_or_else(|| Connection::open(self.address));
-        connection.send(&request.header("Connection", "keep-alive").bytes());
-        let exchange = connection.answer().unwrap_or_else(|why| panic!("no answer: {why}"));
+        let bytes = request.header("Connection", "keep-alive").bytes();
+        let try_on = |mut connection: Connection| {
+            connection.send(&bytes);
+            connection.answer()
+        };
+        // One that was idle for too long may be closed at the very moment: that is no answer, and asked again. Were it
+        // served all the same, the sums of the end would differ.
+        let kept = self.connection.take().and_then(|connection| try_on(connection).ok());
+        let exchange = kept.unwrap_or_else(|| {
+            try_on(Connection::open(self.address)).unwrap_or_else(|why| panic!("no answer: {why}"))
+        });
         let (answer, connection) = exchange.finish_and_keep();
         assert!(answer.clean, "an answer was cut: {} {}", answer.status, answer.text());
         self.connection = connection;
