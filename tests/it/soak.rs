@@ -25,6 +25,8 @@ const LEAVES: Duration = Duration::from_millis(200);
 const LIVES: Duration = Duration::from_millis(500);
 /// What each request of `m-out` costs, in nanodollars.
 const COST: i64 = 16 * QUOTA;
+/// How long anybody waits for anybody: a machine that stands still for a moment is no failure here.
+const PATIENT: Duration = Duration::from_secs(60);
 
 /// How much higher the last third of a run may stand than the third before: a twentieth, and these.
 const MEMORY_SLACK: u64 = 4 << 20;
@@ -66,6 +68,12 @@ enum Form {
     Stream,
 }
 
+fn connect(address: SocketAddr) -> Connection {
+    let connection = Connection::open(address);
+    connection.patience(PATIENT);
+    connection
+}
+
 /// A client with one connection, which it keeps as long as it can.
 struct Client {
     address: SocketAddr,
@@ -87,7 +95,7 @@ impl Client {
         // served all the same, the sums of the end would differ.
         let kept = self.connection.take().and_then(|connection| try_on(connection).ok());
         let exchange = kept.unwrap_or_else(|| {
-            try_on(Connection::open(self.address)).unwrap_or_else(|why| panic!("no answer: {why}"))
+            try_on(connect(self.address)).unwrap_or_else(|why| panic!("no answer: {why}"))
         });
         let (answer, connection) = exchange.finish_and_keep();
         assert!(answer.clean, "an answer was cut: {} {}", answer.status, answer.text());
@@ -163,7 +171,7 @@ impl Run<'_> {
         while self.goes_on() {
             let model = if count % 2 == 0 { "m-hang" } else { "m-out" };
             let body = chat(model, &json!({"max_tokens": 20, "stream": true}));
-            let mut connection = Connection::open(self.gateway.address());
+            let mut connection = connect(self.gateway.address());
             connection.send(&Request::post("/v1/chat/completions", &body).bearer(&token.key).bytes());
             if count % 5 == 4 {
                 connection.reset();
@@ -363,9 +371,7 @@ fn guarded<T>(run: &Run<'_>, work: impl FnOnce() -> T) -> T {
 /// provider got.
 fn assert_books(gateway: &Gateway, mock: &Mock, leaver: &Token, seen: &Seen) {
     let disk = Disk::open(&gateway.database()).unwrap();
-    eventually("nothing is held", Duration::from_secs(30), || {
-        (disk.open_holds().unwrap() == 0).then_some(())
-    });
+    eventually("nothing is held", PATIENT, || (disk.open_holds().unwrap() == 0).then_some(()));
     let mut sums = disk.sums().unwrap();
     let sent: i64 = sums.values().map(|sums| sums.sent).sum();
     assert_eq!(usize::try_from(sent).unwrap(), mock.count(), "a row for each request that was sent");
@@ -397,9 +403,10 @@ fn four_fifths_of_all_it_can() {
     });
     mock.forget();
     let length = duration();
-    let mut gateway = Gateway::start(Settings::with(&mock));
+    let timeouts = "{ header = 60, body = 60, write = 60 }";
+    let mut gateway = Gateway::start(Settings::with(&mock).set("server", "timeouts", timeouts));
     // The ledger of half an hour is proved at the end, by a debug binary.
-    gateway.be_patient(length.max(Duration::from_secs(60)));
+    gateway.be_patient(length.max(PATIENT));
     let grant =
         json!({"remain_quota": 1_000_000_000, "daily_quota": 1_000_000_000, "monthly_quota": 1_000_000_000});
     let tokens: Vec<_> = (0..CLIENTS).map(|_| gateway.create(grant.clone())).collect();
