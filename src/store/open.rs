@@ -164,6 +164,9 @@ pub fn open_writer(path: &Path, durability: Durability) -> Result<Connection, Op
     let unclean = fs::metadata(with_suffix(path, "-wal")).is_ok_and(|meta| meta.len() > 0);
     check_header(path, if unclean { LogBeside::Some } else { LogBeside::None })?;
     let sql = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+    sql.set_prepared_statement_cache_capacity(128);
+    #[cfg(test)]
+    let sql = crate::store::tests::watched(sql);
     // Until it is known to be ours and sound, nothing of it may change: closing must not move a log that was left over.
     let keep_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
     sql.set_db_config(keep_log, unclean).map_err(|error| sql_failed(path, &error))?;
@@ -186,7 +189,6 @@ pub fn open_writer(path: &Path, durability: Durability) -> Result<Connection, Op
     };
     set_up().map_err(|error| sql_failed(path, &error))?;
     migrate(&sql).map_err(|error| sql_failed(path, &error))?;
-    sql.set_prepared_statement_cache_capacity(128);
     Ok(sql)
 }
 

@@ -12,6 +12,8 @@ mod allow_list;
 #[cfg(test)]
 mod auth;
 #[cfg(test)]
+mod barriers;
+#[cfg(test)]
 mod bounds;
 #[cfg(test)]
 mod config_cli;
@@ -45,6 +47,8 @@ mod rates;
 mod scale;
 #[cfg(test)]
 mod snapshots;
+#[cfg(test)]
+mod soak;
 #[cfg(test)]
 mod stream;
 #[cfg(test)]

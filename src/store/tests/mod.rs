@@ -7,6 +7,7 @@ mod proof;
 mod recovery;
 mod retention;
 mod schedules;
+mod statements;
 mod trouble;
 
 use std::collections::BTreeSet;
@@ -31,6 +32,8 @@ use crate::money::Money;
 use crate::store::chain::Head;
 use crate::tokens::{ApiToken, IpList, Role, Scopes};
 use crate::usage::{TokenCount, Usage};
+
+pub use statements::watched;
 
 /// Noon of 24 November 2026, UTC.
 const NOON: i64 = 1_795_521_600;
