@@ -216,8 +216,7 @@ async fn files_are_the_owners_alone() {
 /// The tables and indexes of a database, without comments, blanks and quotes.
 fn schema(path: &Path) -> Vec<(String, String)> {
     let sql = raw(path);
-    let mut select =
-        sql.prepare("SELECT name, coalesce(sql, '') FROM sqlite_schema ORDER BY name").unwrap();
+    let mut select = sql.prepare("SELECT name, coalesce(sql, '') FROM sqlite_schema ORDER BY name").unwrap();
     let bare = |text: String| -> String {
         let lines = text.lines().filter_map(|line| line.split("--").next());
         lines.flat_map(str::chars).filter(|letter| !letter.is_whitespace() && *letter != '"').collect()
