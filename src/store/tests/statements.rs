@@ -180,7 +180,7 @@ impl Model {
             Ok((row.get(0)?, figures))
         };
         let mut tokens =
-            sql.prepare("SELECT id, deleted_at, granted, used, daily_limit FROM tokens").unwrap();
+            sql.prepare("SELECT id, deleted_at, granted, used + coalesce(charged, 0), daily_limit FROM tokens LEFT JOIN spent ON token_id = id").unwrap();
         Self {
             users: users.into_iter().map(|(id, granted)| (id, (granted, used[&id]))).collect(),
             tokens: tokens.query_map([], figures).unwrap().map(Result::unwrap).collect(),
