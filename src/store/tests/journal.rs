@@ -230,13 +230,19 @@ async fn a_refund_gives_back_once_on_its_own_day() {
     held.settle(costing(300)).durable().await.unwrap();
     site.spend(&store, 0, 500, 40).await;
     site.clock.set(Timestamp::from_secs(NOON + DAY_SECONDS));
-    let row = row_of(&raw(site.path()), id);
+    // What a provider billed beyond is not given back: it was not charged.
+    let row = chain::LedgerRow { overrun: 5, ..row_of(&raw(site.path()), id) };
     let refund = |row: chain::LedgerRow| {
         move |txn: &mut Txn<'_>| -> Result<RequestId, Denied<()>> {
             Ok(txn.refund(&row, "x because".into())?)
         }
     };
-    store.write(refund(row.clone())).await.unwrap();
+    let adjust = row_of(&raw(site.path()), store.write(refund(row.clone())).await.unwrap());
+    assert_eq!((adjust.outcome.as_str(), adjust.charged, adjust.day), ("adjust", -300, row.day));
+    assert_eq!(adjust.at, (NOON + DAY_SECONDS) * 1000);
+    assert_eq!((adjust.attempts, adjust.held, adjust.overrun, adjust.granted), (0, 0, 0, 0));
+    assert_eq!((adjust.usage_source.as_str(), adjust.note.as_str()), ("none", "x because"));
+    assert_eq!(adjust.usage, [0; crate::usage::Usage::KINDS]);
     let again = store.write(refund(row.clone())).await;
     assert!(matches!(again, Err(WriteFault::Store(StoreFault::Refused))), "{again:?}");
     assert_eq!(used_by_token(site.path(), 1), 40);
