@@ -238,10 +238,10 @@ async fn a_refund_gives_back_once_on_its_own_day() {
         }
     };
     let adjust = row_of(&raw(site.path()), store.write(refund(row.clone())).await.unwrap());
-    assert_eq!((adjust.outcome.as_str(), adjust.charged, adjust.day), ("adjust", -300, row.day));
+    assert_eq!((&*adjust.outcome, adjust.charged, adjust.day), ("adjust", -300, row.day));
     assert_eq!(adjust.at, (NOON + DAY_SECONDS) * 1000);
     assert_eq!((adjust.attempts, adjust.held, adjust.overrun, adjust.granted), (0, 0, 0, 0));
-    assert_eq!((adjust.usage_source.as_str(), adjust.note.as_str()), ("none", "x because"));
+    assert_eq!((&*adjust.usage_source, adjust.note.as_str()), ("none", "x because"));
     assert_eq!(adjust.usage, [0; crate::usage::Usage::KINDS]);
     let again = store.write(refund(row.clone())).await;
     assert!(matches!(again, Err(WriteFault::Store(StoreFault::Refused))), "{again:?}");
