@@ -110,8 +110,8 @@ fn a_process_that_stands_still() {
     eventually("all of its threads stand still", SOON, || {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", gateway.pid())).unwrap();
         let states = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap());
-        let mut stands = states.map(|stat| stat.rsplit_once(") ").unwrap().1.starts_with('T'));
-        (!stands.any(|stands| !stands)).then_some(())
+        let runs = |stat: &String| !stat.rsplit_once(") ").unwrap().1.starts_with('T');
+        (states.filter(runs).count() == 0).then_some(())
     });
     let mut probe = gateway.connect();
     probe.patience(Duration::from_millis(400));
