@@ -289,6 +289,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_given_back_is_there_again() {
+        let limiter = Limiter::new(10);
+        let at = Clock::manual(Timestamp::from_secs(0)).moment();
+        for tpm in [1, 600] {
+            let rates = Rates { tpm, ..Rates::default() };
+            admit(&limiter, rates, at, tpm).unwrap().set_right(0);
+            // Larger than the bucket: only when nothing at all is missing.
+            admit(&limiter, rates, at, 1_200).unwrap().set_right(0);
+            assert_eq!(limiter.states(TokenId(1), rates, at).1.unwrap().remaining, tpm);
+        }
+        let mut bucket = Bucket::default();
+        bucket.take(7, 5, at);
+        // ⌈5 × 60 000 / 7⌉
+        assert_eq!(bucket.state(7, at), RateState { limit: 7, remaining: 2, reset_millis: 42_858 });
+    }
+
+    #[test]
     fn a_limit_of_one_is_a_limit() {
         let limiter = Limiter::new(10);
         let at = Clock::manual(Timestamp::from_secs(0)).moment();
