@@ -792,8 +792,8 @@ async fn near_a_limit_the_input_is_counted() {
 async fn whatever_may_fit_is_counted() {
     for bytes in 300..430 {
         let letters = "a".repeat(bytes);
-        let body = body("both", &format!("\"max_tokens\":16,\"user\":\"x\","))
-            .replace("\"hi\"", &format!("\"{letters}\""));
+        let body =
+            body("both", "\"max_tokens\":16,\"user\":\"x\",").replace("\"hi\"", &format!("\"{letters}\""));
         let stand = Stand::new(126);
         assert!(ask(&body).text_bound > 126);
         assert!(stand.ask(&body).await.is_ok(), "{bytes}");

@@ -303,6 +303,9 @@ mod tests {
         bucket.take(7, 5, at);
         // ⌈5 × 60 000 / 7⌉
         assert_eq!(bucket.state(7, at), RateState { limit: 7, remaining: 2, reset_millis: 42_858 });
+        let mut bucket = Bucket::default();
+        bucket.take(1, 1, at);
+        assert_eq!(bucket.state(1, at), RateState { limit: 1, remaining: 0, reset_millis: 60_000 });
     }
 
     #[test]
