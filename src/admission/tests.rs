@@ -405,6 +405,20 @@ async fn a_cap_lies_above_the_thinking_it_includes() {
     }
 }
 
+/// A cap of 1 is one, whoever names it.
+#[tokio::test]
+async fn the_least_cap_is_one() {
+    let plenty = Stand::new(5_000);
+    assert_eq!(plenty.admit(&capped("free-input", 1)).await.hold().amount, nanos(1));
+    let poor = Stand::with(Settings::new(1_000, 1), |book| {
+        book.put_user(USER, false);
+        book.put_token(TOKEN, USER, false, Limits::default());
+        book.grant_user(USER, nanos(1));
+        book.grant_token(TOKEN, nanos(1));
+    });
+    assert_eq!(poor.admit(&body("free-input", "")).await.hold().amount, nanos(1));
+}
+
 #[tokio::test]
 async fn the_hold_is_the_worst_and_the_channel_the_offers() {
     let stand = Stand::new(5_000);
@@ -426,8 +440,12 @@ async fn the_hold_is_the_worst_and_the_channel_the_offers() {
 #[tokio::test]
 async fn a_cost_that_is_no_amount_fits_no_budget() {
     let stand = Stand::new(1_000);
-    let refusal = budget(stand.ask(&body("ruinous", "\"max_tokens\":2147483647,\"n\":128,")).await);
+    let ruin = body("ruinous", "\"max_tokens\":2147483647,\"n\":128,");
+    let refusal = budget(stand.ask(&ruin).await);
     assert_eq!(refusal.shortfall.line.which, Which::Token);
+    // Where nothing binds, the most there is is held.
+    let unlimited = Stand::unlimited();
+    assert_eq!(unlimited.admit(&ruin).await.hold().amount, Money::MAX);
 }
 
 #[tokio::test]
@@ -500,6 +518,12 @@ async fn tokens_of_a_minute_are_set_right_at_the_end() {
     let admission = stand.admit(&capped("free-input", 900)).await;
     drop(admission.settle(Settlement::void(1)));
     assert_eq!(left(&stand).remaining, 960, "a void used nothing");
+    for (text, tokens) in [("", 0), ("12345678", 2), ("123456789", 3), ("123456789012", 3)] {
+        let stand = Stand { token: stand.token.clone(), ..Stand::new(5_000) };
+        let ask = capped("free-input", 100).replace("\"hi\"", &format!("\"{text}\""));
+        drop(stand.admit(&ask).await.settle(Settlement { source: UsageSource::None, ..costing(0) }));
+        assert_eq!(left(&stand).remaining, 900 - tokens, "{text}: a quarter, rounded up, and the cap");
+    }
 }
 
 /// Many at one instant against money for ten: ten pass, whichever budget it is.

@@ -222,6 +222,38 @@ mod tests {
         assert_eq!(entry.dearest(TierAsk::Flex, 0).output, rate("8"));
     }
 
+    /// Rates in the order of `Rates`' fields, dollars a million.
+    fn rates(each: [u8; 10]) -> Rates {
+        let [a, b, c, d, e, f, g, h, i, j] = each.map(|dollars| rate(&dollars.to_string()));
+        Rates {
+            input: a,
+            cached_input: b,
+            cache_write: c,
+            cache_write_1h: d,
+            audio_input: e,
+            image_input: f,
+            output: g,
+            reasoning: h,
+            audio_output: i,
+            image_output: j,
+        }
+    }
+
+    #[test]
+    fn the_dearest_of_any_kind_is_found_wherever_it_is() {
+        for dear in 0..10 {
+            let rates = rates(std::array::from_fn(|kind| if kind == dear { 9 } else { 1 }));
+            let nine = |kinds: &[usize]| rate(if kinds.contains(&dear) { "9" } else { "1" });
+            assert_eq!(rates.any_text_input(), nine(&[0, 1, 2, 3]), "{dear}");
+            assert_eq!(rates.any_input(), nine(&[0, 1, 2, 3, 4, 5]), "{dear}");
+            assert_eq!(rates.any_silent_output(), nine(&[6, 7, 9]), "{dear}");
+        }
+        let (one, other) = ([1, 9, 2, 8, 3, 7, 4, 6, 5, 11], [9, 1, 8, 2, 7, 3, 6, 4, 11, 5]);
+        let both = rates([9, 9, 8, 8, 7, 7, 6, 6, 11, 11]);
+        assert_eq!(dearer(&rates(one), &rates(other)), both);
+        assert_eq!(dearer(&rates(other), &rates(one)), both);
+    }
+
     #[test]
     fn priority_needs_prices_of_its_own() {
         let without = entry("input = 2\noutput = 8\ntiers = { flex = { input = 1, output = 4 } }");

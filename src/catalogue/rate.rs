@@ -143,6 +143,9 @@ mod tests {
         }
         assert_eq!(decimal_text(&toml::Value::Float(f64::NAN)), None);
         assert_eq!(decimal_text(&toml::Value::Float(f64::INFINITY)), None);
+        // More than 18 digits are not held.
+        assert_eq!(Rate::parse_each("123.456789012345678").map(Rate::femtos), Ok(123_456_789_012_345_678));
+        assert!(Rate::parse_each("1234.567890123456789").is_err());
         assert_eq!(Rate::parse_each("0.001333333333333").map(Rate::femtos), Ok(1_333_333_333_333));
     }
 

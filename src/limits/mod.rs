@@ -274,6 +274,58 @@ mod tests {
     }
 
     #[test]
+    fn the_wait_is_rounded_up_to_whole_seconds() {
+        let limiter = Limiter::new(10);
+        let clock = Clock::manual(Timestamp::from_secs(0));
+        let tpm = |tpm| Rates { tpm, ..Rates::default() };
+        let wait = |rates, count| admit(&limiter, rates, clock.moment(), count).unwrap_err().retry_after;
+        assert!(admit(&limiter, tpm(60), clock.moment(), 1_200).is_ok());
+        assert_eq!(wait(tpm(60), 1), 1_141);
+        let mut bucket = Bucket::default();
+        bucket.take(59_999, 59_999, clock.moment());
+        // All but a sixty-thousandth of one is back.
+        clock.set(Timestamp::from_millis(1));
+        assert_eq!(bucket.check(59_999, 1, clock.moment()), Err(1));
+    }
+
+    #[test]
+    fn what_is_given_back_is_there_again() {
+        let limiter = Limiter::new(10);
+        let at = Clock::manual(Timestamp::from_secs(0)).moment();
+        for tpm in [1, 600] {
+            let rates = Rates { tpm, ..Rates::default() };
+            admit(&limiter, rates, at, tpm).unwrap().set_right(0);
+            // Larger than the bucket: only when nothing at all is missing.
+            admit(&limiter, rates, at, 1_200).unwrap().set_right(0);
+            assert_eq!(limiter.states(TokenId(1), rates, at).1.unwrap().remaining, tpm);
+        }
+        let mut bucket = Bucket::default();
+        bucket.take(7, 5, at);
+        // ⌈5 × 60 000 / 7⌉
+        assert_eq!(bucket.state(7, at), RateState { limit: 7, remaining: 2, reset_millis: 42_858 });
+        let mut bucket = Bucket::default();
+        bucket.take(1, 1, at);
+        assert_eq!(bucket.state(1, at), RateState { limit: 1, remaining: 0, reset_millis: 60_000 });
+    }
+
+    #[test]
+    fn a_limit_of_one_is_a_limit() {
+        let limiter = Limiter::new(10);
+        let at = Clock::manual(Timestamp::from_secs(0)).moment();
+        let state = Some(RateState { limit: 1, remaining: 1, reset_millis: 0 });
+        for (rates, states, which) in [
+            (Rates { rpm: 1, ..Rates::default() }, (state, None), RateKind::Requests),
+            (Rates { tpm: 1, ..Rates::default() }, (None, state), RateKind::Tokens),
+            (Rates { max_concurrency: 1, ..Rates::default() }, (None, None), RateKind::Concurrency),
+        ] {
+            assert_eq!(limiter.states(TokenId(1), rates, at), states);
+            let running = admit(&limiter, rates, at, 1).unwrap();
+            assert_eq!(admit(&limiter, rates, at, 1).unwrap_err().which, which);
+            drop(running);
+        }
+    }
+
+    #[test]
     fn a_limit_that_is_set_later_starts_full() {
         let limiter = Limiter::new(10);
         let at = Clock::manual(Timestamp::from_secs(0)).moment();

@@ -194,6 +194,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_amount_costs_the_most_there_is() {
+        let table = "model = \"m\"\ninput = 0.001\noutput = 1000000";
+        let catalogue = Catalogue::parse("", vec![PriceRow::parse(&table.parse().unwrap()).unwrap()]);
+        let terms = Terms::new(catalogue.unwrap().entry(Provider::OpenAi, "m").unwrap(), Multiplier::ONE);
+        let reading = reading(Answer::Given, 40, Some((5, 2_000_000)));
+        let settled = settlement(Ending::Complete, &case(&reading, &terms));
+        assert_eq!((settled.outcome, settled.cost), (Outcome::Ok, Money::MAX));
+    }
+
+    #[test]
     fn a_count_never_costs_less_than_the_floor() {
         // Flex is cheaper; the floor is at the ordinary price.
         let table = "model = \"m\"\ninput = 0.001\noutput = 0.01

@@ -41,6 +41,9 @@ fn charges_by_hand() {
     assert_eq!(nanos(&dearer, &usage(1, 0), None), 42);
     assert_eq!(nanos(&dearer, &usage(1, 1), None), 83);
     assert_eq!(nanos(&terms("input = 0.000000001\noutput = 0"), &usage(1, 0), None), 1);
+    // The least that is more than nothing.
+    let least = terms_at("input = 0.000000001\noutput = 0", "0.000000001");
+    assert_eq!(nanos(&least, &usage(1, 0), None), 1);
     let full = terms(FULL);
     // 1 000 000 + 1 000 × 2 500 + 10 × 15 000
     assert_eq!(nanos(&full, &usage(1_000, 10), None), 3_650_000);
@@ -103,6 +106,8 @@ fn floors() {
     assert_eq!(Terms::floor_tokens(i64::MAX, i64::MAX), TokenCount::MAX);
     assert_eq!(terms("input = 0.5\noutput = 1.5").floor(5, 2), Money::from_nanos(5_000));
     assert_eq!(Terms::free().floor(5, 2), Money::ZERO);
+    assert_eq!(terms("input = 1000000\noutput = 1").floor(i64::MAX, 0), Money::MAX);
+    assert!(terms_at("input = 1\noutput = 1", "0").input_is_free());
     assert!(Terms::free().input_is_free() && terms("input = 0\noutput = 1").input_is_free());
     assert!(!terms("input = 0\noutput = 1\naudio_input = 1").input_is_free());
 }

@@ -25,6 +25,39 @@ async fn a_request_leaves_one_row_and_its_sums() {
     assert_eq!(count(site.path(), "SELECT requests * 100000 + charged + input FROM usage"), 101_400);
     assert_eq!(count(site.path(), "SELECT accessed_at FROM spent WHERE token_id = 1"), NOON * 1000);
     assert_eq!(Head::read(&sql).unwrap().seq, count(site.path(), "SELECT count(*) FROM ledger"));
+    let kinds = Usage::NAMES.join(" + ");
+    let others =
+        format!("SELECT sum(attempts + held + charged + overrun + {kinds}) FROM ledger WHERE granted <> 0");
+    assert_eq!(count(site.path(), &others), 0, "a grant is nothing else");
+    site.assert_sound(&store);
+}
+
+/// Each kind in its own column, of the row and of the sums.
+#[tokio::test]
+async fn each_kind_has_its_column() {
+    let site = Site::new();
+    let store = site.open().await;
+    let [a, b, c, d, e, f, g, h, i, j, k] = std::array::from_fn(|n| TokenCount::clamped(1 << n));
+    let usage = Usage {
+        input: a,
+        cached_input: b,
+        cache_write: c,
+        cache_write_1h: d,
+        output: e,
+        reasoning: f,
+        audio_input: g,
+        audio_output: h,
+        image_input: i,
+        image_output: j,
+        tool_calls: k,
+    };
+    let held = site.held(&store, 0, 900).await;
+    let id = held.hold().id;
+    held.settle(Settlement { usage, ..costing(700) }).durable().await.unwrap();
+    assert_eq!(row_of(&raw(site.path()), id).usage, usage.counts().map(TokenCount::get));
+    for (name, want) in Usage::NAMES.into_iter().zip(usage.counts()) {
+        assert_eq!(count(site.path(), &format!("SELECT {name} FROM usage")), want.get(), "{name}");
+    }
     site.assert_sound(&store);
 }
 
