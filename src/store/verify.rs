@@ -116,7 +116,7 @@ fn read_counters(sql: &Connection) -> rusqlite::Result<Counters> {
     let (anchor, pruned_day) = read_anchor(sql)?;
     let mut counters = Counters { anchor, pruned_day, head: Head::read(sql)?, ..Counters::default() };
     counters.open_holds = sql.query_row("SELECT count(*) FROM holds", [], |row| row.get(0))?;
-    each(sql, include_str!("sql/tokens_sums.sql"), |row| {
+    each(sql, token_sums(sql)?, |row| {
         counters
             .tokens
             .insert(row.get(0)?, (row.get(1)?, Sums { granted: row.get(2)?, charged: row.get(3)? }));
@@ -145,6 +145,15 @@ fn read_counters(sql: &Connection) -> rusqlite::Result<Counters> {
         Ok(())
     })?;
     Ok(counters)
+}
+
+/// What each token was granted and has used, in a database as it is: a proof does not upgrade.
+fn token_sums(sql: &Connection) -> rusqlite::Result<&'static str> {
+    let version: i64 = sql.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(match version {
+        1 => "SELECT id, user_id, granted, used FROM tokens",
+        _ => include_str!("sql/tokens_sums.sql"),
+    })
 }
 
 fn each(
