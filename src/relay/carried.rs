@@ -135,7 +135,7 @@ mod tests {
         let settles = Settles(Rc::clone(&settled));
         let pump: Pump = Box::pin(async move {
             let _both = (settles, sender);
-            std::future::pending().await
+            std::future::pending::<()>().await;
         });
         let worker = Runtime::new().unwrap();
         worker.block_on(async {
