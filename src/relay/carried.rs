@@ -51,3 +51,99 @@ impl Drop for Carried {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::rc::Rc;
+    use std::task::Waker;
+
+    use actix_web::rt::Runtime;
+    use tokio::sync::Notify;
+
+    use super::*;
+    use crate::relay::failure::Failure;
+
+    /// Raised when it is dropped, as money is settled.
+    struct Settles(Rc<Cell<u32>>);
+
+    impl Drop for Settles {
+        fn drop(&mut self) {
+            self.0.set(self.0.get() + 1);
+        }
+    }
+
+    fn failed() -> Head {
+        Head::Failed(Failure::overloaded())
+    }
+
+    #[test]
+    fn a_pump_goes_on_when_its_client_leaves_and_behind_its_head() {
+        for has_head in [false, true] {
+            let (settled, go_on) = (Rc::new(Cell::new(0)), Rc::new(Notify::new()));
+            let (sender, head) = oneshot::channel();
+            let (settles, told) = (Settles(Rc::clone(&settled)), Rc::clone(&go_on));
+            let pump: Pump = Box::pin(async move {
+                let mut sender = Some(sender);
+                if has_head {
+                    assert!(sender.take().unwrap().send(failed()).is_ok());
+                }
+                told.notified().await;
+                assert!(sender.is_none_or(|sender| sender.is_closed()));
+                drop(settles);
+            });
+            Runtime::new().unwrap().block_on(async {
+                let mut carried = Carried::new(pump, head);
+                let mut cx = Context::from_waker(Waker::noop());
+                let polled = Pin::new(&mut carried).poll(&mut cx);
+                assert_eq!(matches!(polled, Poll::Ready(Some(_))), has_head);
+                drop(carried);
+                assert_eq!(settled.get(), 0);
+                go_on.notify_one();
+                tokio::task::yield_now().await;
+                tokio::task::yield_now().await;
+                assert_eq!(settled.get(), 1);
+            });
+        }
+    }
+
+    #[test]
+    fn a_pump_that_panics_is_dropped_once() {
+        let settled = Rc::new(Cell::new(0));
+        let (sender, head) = oneshot::channel();
+        let settles = Settles(Rc::clone(&settled));
+        let pump: Pump = Box::pin(async move {
+            let _both = (settles, sender);
+            panic!("of the test");
+        });
+        Runtime::new().unwrap().block_on(async {
+            let mut carried = Carried::new(pump, head);
+            let mut cx = Context::from_waker(Waker::noop());
+            let panicked = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut carried).poll(&mut cx).is_ready()));
+            assert!(panicked.is_err() && settled.get() == 1);
+            assert!(carried.await.is_none());
+        });
+        assert_eq!(settled.get(), 1);
+    }
+
+    /// A worker's end drops its connections, where nothing can be spawned any more.
+    #[test]
+    fn a_worker_that_ends_drops_the_pumps_it_drives() {
+        let settled = Rc::new(Cell::new(0));
+        let (sender, head) = oneshot::channel();
+        let settles = Settles(Rc::clone(&settled));
+        let pump: Pump = Box::pin(async move {
+            let _both = (settles, sender);
+            std::future::pending::<()>().await;
+        });
+        let worker = Runtime::new().unwrap();
+        worker.block_on(async {
+            drop(actix_web::rt::spawn(Carried::new(pump, head)));
+            tokio::task::yield_now().await;
+        });
+        assert_eq!(settled.get(), 0);
+        drop(worker);
+        assert_eq!(settled.get(), 1);
+    }
+}

@@ -263,11 +263,14 @@ impl Writer {
     }
 
     fn keep_house(&mut self, now: Timestamp) {
-        log::info!("ledger head {}", self.head.spell());
         match self.housekeeping.run(&self.sql, self.head, now, self.zone) {
             Ok(head) => self.head = head,
             Err(error) if is_passing(&error) => log::warn!("housekeeping waits: {error}"),
             Err(error) => fatal(&error),
+        }
+        // Once in a round, however many slices that has.
+        if !self.housekeeping.is_due(now) {
+            log::info!("ledger head {}", self.head.spell());
         }
     }
 

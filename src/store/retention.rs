@@ -54,12 +54,13 @@ impl Housekeeping {
         now: Timestamp,
         zone: Zone,
     ) -> rusqlite::Result<Head> {
+        // First of all: what fails waits its hour too, and is not tried again behind each batch.
+        self.next = Timestamp::from_millis(now.millis() + HOUR);
         self.folded = fold(sql, self.folded)?;
         if self.folded != 0 {
             self.next = now;
             return Ok(head);
         }
-        self.next = Timestamp::from_millis(now.millis() + HOUR);
         sql.execute("DELETE FROM idempotency WHERE created_at < ?1", [now.millis() - DAY])?;
         sql.execute("DELETE FROM keys WHERE expires_at <> -1 AND expires_at < ?1", [now.millis() - DAY])?;
         if self.retention_days == 0 {

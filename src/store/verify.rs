@@ -59,6 +59,8 @@ struct Counters {
     open_holds: i64,
     /// Token → its user and sums.
     tokens: BTreeMap<i64, (i64, Sums)>,
+    /// Tokens that spent something of late and have no record.
+    strays: Vec<i64>,
     users: BTreeMap<i64, Sums>,
     usage: UsageRows,
     pruned: Vec<((i64, i64), Sums)>,
@@ -116,12 +118,7 @@ fn read_counters(sql: &Connection) -> rusqlite::Result<Counters> {
     let (anchor, pruned_day) = read_anchor(sql)?;
     let mut counters = Counters { anchor, pruned_day, head: Head::read(sql)?, ..Counters::default() };
     counters.open_holds = sql.query_row("SELECT count(*) FROM holds", [], |row| row.get(0))?;
-    each(sql, include_str!("sql/tokens_sums.sql"), |row| {
-        counters
-            .tokens
-            .insert(row.get(0)?, (row.get(1)?, Sums { granted: row.get(2)?, charged: row.get(3)? }));
-        Ok(())
-    })?;
+    read_tokens(sql, &mut counters)?;
     each(sql, "SELECT id, granted, used FROM users", |row| {
         counters.users.insert(row.get(0)?, Sums { granted: row.get(1)?, charged: row.get(2)? });
         Ok(())
@@ -145,6 +142,27 @@ fn read_counters(sql: &Connection) -> rusqlite::Result<Counters> {
         Ok(())
     })?;
     Ok(counters)
+}
+
+/// What each token was granted and has used, in a database as it is: a proof does not upgrade.
+fn read_tokens(sql: &Connection, counters: &mut Counters) -> rusqlite::Result<()> {
+    let version: i64 = sql.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let sums = match version {
+        1 => "SELECT id, user_id, granted, used FROM tokens",
+        _ => include_str!("sql/tokens_sums.sql"),
+    };
+    each(sql, sums, |row| {
+        let sums = Sums { granted: row.get(2)?, charged: row.get(3)? };
+        counters.tokens.insert(row.get(0)?, (row.get(1)?, sums));
+        Ok(())
+    })?;
+    if version == 1 {
+        return Ok(());
+    }
+    each(sql, "SELECT token_id FROM spent WHERE token_id NOT IN (SELECT id FROM tokens)", |row| {
+        counters.strays.push(row.get(0)?);
+        Ok(())
+    })
 }
 
 fn each(
@@ -284,6 +302,9 @@ fn compare_totals(counters: &Counters, sum: &Sum, drift: &mut Vec<String>) {
     }
     for id in sum.tokens.keys().filter(|id| **id != 0 && !counters.tokens.contains_key(id)) {
         drift.push(format!("token {id} has ledger rows but no record"));
+    }
+    for id in &counters.strays {
+        drift.push(format!("token {id} has spent something but no record"));
     }
 }
 

@@ -80,12 +80,16 @@ fn text_line(record: &Record<'_>, at: Timestamp) -> String {
     line
 }
 
+/// Whether a character begins a line, moves a cursor or turns the direction of writing.
+fn is_unruly(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// Writes `text` with its control characters escaped, so that nothing in it begins a line or moves a cursor.
 fn escape_into(line: &mut String, text: &str) {
     for character in text.chars() {
-        if character.is_control()
-            || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-        {
+        if is_unruly(character) {
             line.extend(character.escape_default());
         } else {
             line.push(character);
@@ -131,7 +135,16 @@ fn json_line(record: &Record<'_>, at: Timestamp) -> String {
     object.insert("level".to_owned(), record.level().as_str().into());
     object.insert("message".to_owned(), record.args().to_string().into());
     drop(record.key_values().visit(&mut JsonPairs(&mut object)));
-    let mut line = serde_json::to_string(&object).unwrap_or_default();
+    let json = serde_json::to_string(&object).unwrap_or_default();
+    let mut line = String::with_capacity(json.len() + 1);
+    for character in json.chars() {
+        // JSON lets many of them stand as they are. None has more than four hex digits.
+        if is_unruly(character) {
+            let _ = write!(line, "\\u{:04x}", u32::from(character));
+        } else {
+            line.push(character);
+        }
+    }
     line.push('\n');
     line
 }
@@ -181,5 +194,10 @@ mod tests {
         assert_eq!(json.matches('\n').count(), 1);
         let object: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!((&object["model"], &object["ms"], object.get("code")), (&forged.into(), &7.into(), None));
+        let unruly = "a\u{9b}2J\u{7f}\u{202e}b\u{2028}é";
+        let json = line(json_line, unruly);
+        assert!(json.contains(r"a\u009b2J\u007f\u202eb\u2028é"), "{json}");
+        let object: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(object["model"], unruly);
     }
 }

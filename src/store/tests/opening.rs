@@ -243,6 +243,32 @@ async fn an_upgraded_schema_is_a_fresh_one() {
     }
 }
 
+/// A proof takes a database as it is, before its upgrade and after it; the upgrade changes nothing that is proved.
+#[tokio::test]
+async fn an_old_database_is_proved_before_its_upgrade_and_after() {
+    let (new, old) = (Site::new(), Site::new());
+    used(&new).await;
+    let sql = raw(old.path());
+    sql.execute_batch(include_str!("schema_1.sql")).unwrap();
+    sql.execute("ATTACH ?1 AS new", [new.path().to_str().unwrap()]).unwrap();
+    for table in ["users", "tokens", "keys", "ledger", "usage", "anchor"] {
+        sql.execute_batch(&format!("INSERT OR REPLACE INTO main.{table} SELECT * FROM new.{table}")).unwrap();
+    }
+    sql.execute_batch(
+        "UPDATE main.tokens SET used = used + coalesce((SELECT charged FROM new.spent WHERE token_id = id), 0);
+         DETACH new",
+    )
+    .unwrap();
+    sql.pragma_update(None, "application_id", open::APPLICATION_ID).unwrap();
+    sql.pragma_update(None, "user_version", 1).unwrap();
+    drop(sql);
+    let before = verify(old.path(), None).unwrap();
+    assert!(before.rows > 1 && before.drift.is_empty(), "{:?}", before.drift);
+    drop(old.open().await);
+    let after = verify(old.path(), Some(before.head)).unwrap();
+    assert_eq!((after.rows, after.head, after.drift.as_slice()), (before.rows, before.head, [].as_slice()));
+}
+
 /// POSIX locks belong to the process: whoever closes a file of its own on the database gives the store's away, and the
 /// next program that opens it would remove the log under the store's hands (R7).
 #[tokio::test]

@@ -37,10 +37,11 @@ async fn a_clean_ledger_proves_itself() {
 }
 
 /// What is done to the books, and what the proof must say of it.
-const TAMPERINGS: [(&str, &str); 26] = [
+const TAMPERINGS: [(&str, &str); 27] = [
     ("UPDATE tokens SET used = used + 1 WHERE id = 1", "token 1: used is 101 nanodollars, its ledger adds up to 100"),
     ("UPDATE tokens SET used = 0 WHERE id = 2", "token 2: used is 0 "),
     ("INSERT INTO spent VALUES (1, 5, 0) ON CONFLICT DO UPDATE SET charged = charged + 5", "token 1: used is 105 "),
+    ("INSERT INTO spent VALUES (9, 5, 0)", "token 9 has spent something but no record"),
     ("UPDATE tokens SET granted = granted + 1 WHERE id = 1", "token 1: granted is 1000001 "),
     ("UPDATE users SET used = used - 1 WHERE id = 2", "user 2: used is 129 "),
     ("UPDATE users SET granted = granted - 1 WHERE id = 2", "user 2: granted is 9999999 "),

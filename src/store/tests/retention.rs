@@ -135,6 +135,25 @@ async fn spending_moves_in_slices() {
     assert_eq!(count(site.path(), "SELECT count(*) FROM tokens WHERE id >= 10 AND accessed_at <> id"), 0);
 }
 
+/// What cannot be done now is not tried again behind each batch: that would be two lines of log for each, and more waiting.
+#[tokio::test]
+async fn housekeeping_that_fails_waits() {
+    let site = Site::new();
+    let store = site.open().await;
+    site.spend(&store, 0, 100, 50).await;
+    drop(store);
+    let sql = raw(site.path());
+    sql.pragma_update(None, "query_only", true).unwrap();
+    let (start, head) = (site.clock.now(), Head::read(&sql).unwrap());
+    let mut housekeeping = Housekeeping::new(0, start);
+    let now = Timestamp::from_millis(start.millis() + 3_600_000);
+    assert!(housekeeping.is_due(now) && housekeeping.run(&sql, head, now, site.zone).is_err());
+    assert!(!housekeeping.is_due(now));
+    sql.pragma_update(None, "query_only", false).unwrap();
+    housekeeping.run(&sql, head, now, site.zone).unwrap();
+    assert_eq!((count(site.path(), "SELECT count(*) FROM spent"), used_by_token(site.path(), 1)), (0, 50));
+}
+
 /// OP-19: killed while it prunes, wherever the log then ends, the old rows are all there or all gone, and everything
 /// adds up; the next time it does what is left to do.
 #[tokio::test]
