@@ -28,9 +28,8 @@ const IDLE: Duration = Duration::from_millis(250);
 const RETRY: Duration = Duration::from_millis(100);
 /// How long a stop waits for a store that cannot record.
 const LAST: Duration = Duration::from_secs(5);
-/// Pages of the log after which it is moved also under load: 32 MiB at 4 KiB. While it is moved, requests wait for some
-/// milliseconds; the longer the log, the more of its pages are of one page of the database, and the fewer must be moved.
-const WAL_PAGES: i32 = 8_192;
+/// Pages of the log after which it is moved also under load: 16 MiB at 4 KiB.
+const WAL_PAGES: i32 = 4_096;
 
 /// One operation for the writer.
 pub enum Op {

@@ -184,7 +184,7 @@ pub fn open_writer(path: &Path, durability: Durability) -> Result<Connection, Op
         };
         sql.pragma_update(None, "synchronous", synchronous)?;
         sql.pragma_update(None, "wal_autocheckpoint", 0)?;
-        sql.pragma_update(None, "journal_size_limit", 32 << 20)?;
+        sql.pragma_update(None, "journal_size_limit", 16 << 20)?;
         sql.pragma_update(None, "foreign_keys", true)
     };
     set_up().map_err(|error| sql_failed(path, &error))?;
