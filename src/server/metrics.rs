@@ -9,6 +9,9 @@ use crate::config::Config;
 use crate::server::StartFault;
 use crate::server::dispatch::{Front, metrics_alone};
 
+/// Scrapers are few; connections that say nothing must not use up the descriptors.
+const CONNECTIONS: usize = 64;
+
 /// Takes the address that `config` names, if it names one; what is given back listens there from its call on.
 ///
 /// # Errors
@@ -22,6 +25,7 @@ pub fn bind(
     let server =
         HttpServer::new(move || App::new().app_data(front.clone()).default_service(web::to(metrics_alone)))
             .workers(1)
+            .max_connections(CONNECTIONS)
             .disable_signals()
             .client_request_timeout(config.server.timeouts.header)
             .bind(listen)

@@ -21,6 +21,7 @@ mod retention;
 mod token_record;
 pub mod tokens;
 mod txn;
+mod upgrade;
 pub mod usage;
 pub mod users;
 mod verify;

@@ -11,6 +11,8 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use crate::store::upgrade::{VERSION, bring_up};
+
 /// What a commit survives.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Durability {
@@ -68,16 +70,6 @@ impl fmt::Display for OpenFault {
 
 /// `tgat`: marks a file as tollgate's (`PRAGMA application_id`).
 pub const APPLICATION_ID: i32 = 0x7467_6174;
-
-/// What makes a new database.
-const SCHEMA: &str = include_str!("../../schema.sql");
-
-/// What brings a database up to [`SCHEMA`]: one of version n, counted from 1, needs the steps from n - 1 on. A step is never
-/// changed once released.
-const UPGRADES: [&str; 1] = [include_str!("sql/upgrade_2.sql")];
-
-/// The version of [`SCHEMA`].
-pub const VERSION: usize = UPGRADES.len() + 1;
 
 /// The first SQLite whose WAL is safe with several connections.
 const SQLITE_NEEDED: i32 = 3_051_003;
@@ -188,7 +180,7 @@ pub fn open_writer(path: &Path, durability: Durability) -> Result<Connection, Op
         sql.pragma_update(None, "foreign_keys", true)
     };
     set_up().map_err(|error| sql_failed(path, &error))?;
-    migrate(&sql).map_err(|error| sql_failed(path, &error))?;
+    bring_up(&sql, path)?;
     Ok(sql)
 }
 
@@ -330,30 +322,6 @@ fn quick_check(sql: &Connection, path: &Path) -> Result<(), OpenFault> {
         return Ok(());
     }
     Err(OpenFault::Damaged(format!("{} is damaged ({verdict}); restore a backup", path.display())))
-}
-
-/// Makes the tables, or runs the steps that are missing, each in one transaction.
-fn migrate(sql: &Connection) -> rusqlite::Result<()> {
-    let version: i32 = sql.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let Some(done) = usize::try_from(version).ok().filter(|version| *version > 0) else {
-        return step_to(sql, VERSION, SCHEMA);
-    };
-    for (at, step) in UPGRADES.iter().enumerate().skip(done - 1) {
-        log::info!("the database is brought to version {}", at + 2);
-        step_to(sql, at + 2, step)?;
-    }
-    Ok(())
-}
-
-fn step_to(sql: &Connection, version: usize, step: &str) -> rusqlite::Result<()> {
-    sql.execute_batch("BEGIN IMMEDIATE")?;
-    let run = || -> rusqlite::Result<()> {
-        sql.execute_batch(step)?;
-        sql.pragma_update(None, "application_id", APPLICATION_ID)?;
-        sql.pragma_update(None, "user_version", i64::try_from(version).unwrap_or(i64::MAX))?;
-        sql.execute_batch("COMMIT")
-    };
-    run().inspect_err(|_| drop(sql.execute_batch("ROLLBACK")))
 }
 
 fn failed(what: &str, path: &Path, error: &std::io::Error) -> OpenFault {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use env_logger::{Builder, Env};
+use env_logger::Builder;
 use log::kv::{Error, Key, Value, VisitSource};
 use log::{LevelFilter, Log, Metadata, Record};
 use serde_json::Map;
@@ -27,8 +27,9 @@ pub enum LogFormat {
 /// When there is no thread to be had, or there is a log already.
 pub fn start_logging(format: LogFormat, level: LevelFilter, clock: Clock) -> io::Result<()> {
     let queue = LogQueue::start()?;
-    let default = level.to_string();
-    let filter = Builder::from_env(Env::default().default_filter_or(default)).build();
+    // Set to nothing, as in a file of variables, it says nothing either.
+    let told = std::env::var("RUST_LOG").ok().filter(|told| !told.trim().is_empty());
+    let filter = Builder::new().parse_filters(told.as_deref().unwrap_or(level.as_str())).build();
     log::set_max_level(filter.filter());
     log::set_boxed_logger(Box::new(QueuedLogger { filter, format, clock, queue })).map_err(io::Error::other)
 }

@@ -32,7 +32,7 @@ const PATIENT: Duration = Duration::from_secs(60);
 const MEMORY_SLACK: u64 = 4 << 20;
 const DESCRIPTOR_SLACK: u64 = 8;
 const THREAD_SLACK: u64 = 2;
-/// What the write-ahead log may come to: it is moved when it has passed 32 MiB, or a little later beside a reader.
+/// What the write-ahead log may come to: it is moved when it has passed 16 MiB, or a little later beside a reader.
 const LOG_MOST: u64 = 64 << 20;
 
 #[expect(clippy::disallowed_methods, reason = "a switch for whoever runs the tests")]

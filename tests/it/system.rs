@@ -147,15 +147,15 @@ fn a_foreign_reader_that_stays() {
     let pairs: BTreeMap<_, _> = (0..16).map(|n| (format!("k{n}"), "x".repeat(512))).collect();
     let change = json!({"metadata": pairs});
     let start = Instant::now();
-    while length() < 33 * MIB {
+    while length() < 17 * MIB {
         gateway.patch(&target, &change).expect(200);
         assert!(start.elapsed() < 6 * SOON, "{} bytes", length());
     }
-    assert!(length() < 96 * MIB, "{} bytes", length());
+    assert!(length() < 64 * MIB, "{} bytes", length());
     stranger.execute_batch("ROLLBACK").unwrap();
     drop(stranger);
     eventually("the log is small again", SOON, || {
         gateway.create(json!({}));
-        (length() <= 32 * MIB).then_some(())
+        (length() <= 16 * MIB).then_some(())
     });
 }

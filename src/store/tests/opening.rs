@@ -265,8 +265,34 @@ async fn an_old_database_is_proved_before_its_upgrade_and_after() {
     let before = verify(old.path(), None).unwrap();
     assert!(before.rows > 1 && before.drift.is_empty(), "{:?}", before.drift);
     drop(old.open().await);
-    let after = verify(old.path(), Some(before.head)).unwrap();
-    assert_eq!((after.rows, after.head, after.drift.as_slice()), (before.rows, before.head, [].as_slice()));
+    // Both it and the copy that is kept, which an older program can open.
+    let copy = open::with_suffix(old.path(), ".version-1");
+    for path in [old.path(), &copy] {
+        let after = verify(path, Some(before.head)).unwrap();
+        assert_eq!(
+            (after.rows, after.head, after.drift.as_slice()),
+            (before.rows, before.head, [].as_slice())
+        );
+    }
+    let version: i64 = raw(&copy).pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    assert_eq!(version, 1);
+}
+
+#[tokio::test]
+async fn without_a_copy_nothing_is_upgraded() {
+    let old = Site::new();
+    let sql = raw(old.path());
+    sql.execute_batch(include_str!("schema_1.sql")).unwrap();
+    sql.pragma_update(None, "application_id", open::APPLICATION_ID).unwrap();
+    sql.pragma_update(None, "user_version", 1).unwrap();
+    drop(sql);
+    // Where the copy would be written something lies that is no file.
+    let partial = open::with_suffix(old.path(), ".copy");
+    fs::create_dir(&partial).unwrap();
+    let fault = old.try_open().err().map(|fault| fault.to_string()).unwrap_or_default();
+    assert!(fault.contains("copy"), "{fault}");
+    let version: i64 = raw(old.path()).pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    assert_eq!(version, 1);
 }
 
 /// POSIX locks belong to the process: whoever closes a file of its own on the database gives the store's away, and the
