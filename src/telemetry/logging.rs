@@ -27,11 +27,19 @@ pub enum LogFormat {
 /// When there is no thread to be had, or there is a log already.
 pub fn start_logging(format: LogFormat, level: LevelFilter, clock: Clock) -> io::Result<()> {
     let queue = LogQueue::start()?;
-    // Set to nothing, as in a file of variables, it says nothing either.
-    let told = std::env::var("RUST_LOG").ok().filter(|told| !told.trim().is_empty());
+    let told = rust_log();
     let filter = Builder::new().parse_filters(told.as_deref().unwrap_or(level.as_str())).build();
     log::set_max_level(filter.filter());
     log::set_boxed_logger(Box::new(QueuedLogger { filter, format, clock, queue })).map_err(io::Error::other)
+}
+
+/// What `RUST_LOG` says. Set to nothing, as a line of an environment file may set it, it says nothing.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the variable is env_logger's own, which has no word for an empty one"
+)]
+fn rust_log() -> Option<String> {
+    std::env::var("RUST_LOG").ok().filter(|told| !told.trim().is_empty())
 }
 
 /// What env_logger lets through, written to the queue.
