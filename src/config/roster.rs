@@ -16,7 +16,7 @@ use crate::channels::{BaseUrl, Channel, Roster, Timeouts};
 use crate::ids::ChannelName;
 use crate::secret::Secret;
 use crate::tokens::{ListFault, ModelList};
-use crate::wire::openai::CAP_FIELDS;
+use crate::wire::CAP_FIELDS;
 
 const OPENAI: &str = "https://api.openai.com/v1";
 const OPENAI_HOST: &str = "api.openai.com";

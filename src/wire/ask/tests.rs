@@ -5,7 +5,7 @@ use super::*;
 const LIMITS: AskLimits = AskLimits { max_choices: 128 };
 
 fn parse(text: &str) -> Result<Ask, AskFault> {
-    Ask::parse_chat(Bytes::copy_from_slice(text.as_bytes()), &LIMITS)
+    Ask::parse(Form::Chat, Bytes::copy_from_slice(text.as_bytes()), &LIMITS)
 }
 
 /// A good body with `members` in front of the rest.

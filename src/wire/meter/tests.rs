@@ -9,7 +9,7 @@ use crate::wire::Splitter;
 /// The steps and the reading of a stream.
 fn stream(usage_event: UsageEvent, text: &str) -> (Vec<Step>, Reading) {
     let mut splitter = Splitter::new(1 << 24);
-    let mut meter = Meter::new(usage_event);
+    let mut meter = Meter::new(Metering::Chat, usage_event);
     let mut steps = Vec::new();
     splitter.push(Bytes::copy_from_slice(text.as_bytes()));
     while let Some(event) = splitter.next_event().unwrap_or_else(|EventTooLarge| panic!("too large")) {
@@ -19,7 +19,7 @@ fn stream(usage_event: UsageEvent, text: &str) -> (Vec<Step>, Reading) {
 }
 
 fn body(text: &str) -> Reading {
-    let mut meter = Meter::new(UsageEvent::Client);
+    let mut meter = Meter::new(Metering::Chat, UsageEvent::Client);
     meter.on_body(text.as_bytes());
     meter.reading()
 }
