@@ -206,7 +206,7 @@ impl Meter {
         Reading {
             usage: believed,
             is_outdated,
-            suspect: self.suspect || believed != usage || is_outdated,
+            suspect: self.suspect || (self.figures.is_some() && believed.is_none()) || is_outdated,
             output_bytes: self.output_bytes,
             has_output: self.has_output,
             tier: self.tier,
