@@ -73,7 +73,6 @@ impl Complaint {
     fn no_json(message: String) -> Self {
         Self { param: None, code: "invalid_json", message }
     }
-
 }
 
 /// The JSON object that `body` must be.

@@ -315,7 +315,10 @@ fn keys_of_the_environment_make_channels_when_the_file_has_none() {
     let both = [("openai", Provider::OpenAi), ("anthropic", Provider::Anthropic), ("demo", Provider::Demo)];
     assert_eq!(channels(&config), both);
     let anthropic = &config.roster.channels()[1];
-    assert_eq!((anthropic.base_url.host.as_str(), anthropic.base_url.path.as_str()), ("api.anthropic.com", ""));
+    assert_eq!(
+        (anthropic.base_url.host.as_str(), anthropic.base_url.path.as_str()),
+        ("api.anthropic.com", "")
+    );
     let config = parse("", &[("GEMINI_API_KEY", "k")]).unwrap();
     assert_eq!(config.warnings.len(), 1, "{:?}", config.warnings);
     let told = parse("", &[("OPENAI_API_KEY", "k"), ("OPENAI_BASE_URL", "x")]).unwrap_err();

@@ -99,7 +99,12 @@ impl Failure {
 
     /// The client's address is not on the token's list.
     pub fn ip_not_allowed() -> Self {
-        Self::new(403, ErrorKind::Permission, "ip_not_allowed", "This API key may not be used from your address.")
+        Self::new(
+            403,
+            ErrorKind::Permission,
+            "ip_not_allowed",
+            "This API key may not be used from your address.",
+        )
     }
 
     /// The token lacks the scope for model routes.
@@ -128,7 +133,12 @@ impl Failure {
 
     /// A body of another type.
     pub fn unsupported_media_type() -> Self {
-        Self::new(415, ErrorKind::Invalid, "unsupported_media_type", "The request body must be application/json.")
+        Self::new(
+            415,
+            ErrorKind::Invalid,
+            "unsupported_media_type",
+            "The request body must be application/json.",
+        )
     }
 
     /// A body over the bound.
@@ -203,7 +213,8 @@ impl From<CredentialFault> for Failure {
         match fault {
             CredentialFault::Missing => {
                 let message = "No API key was given; send it as `Authorization: Bearer sk-…`.";
-                Self::new(401, ErrorKind::Authentication, "missing_api_key", message).with("www-authenticate", "Bearer")
+                Self::new(401, ErrorKind::Authentication, "missing_api_key", message)
+                    .with("www-authenticate", "Bearer")
             }
             CredentialFault::Malformed => Self::from(AuthFault::Unknown),
             CredentialFault::Ambiguous => {
@@ -269,7 +280,9 @@ fn not_priced(model: &str) -> Failure {
         "The model {model:?} has no price, so it cannot be charged. Add one to config.toml (US dollars per million tokens):\n\
          [[prices]]\nmodel = {model:?}\ninput = 1.0\noutput = 2.0"
     );
-    Failure::new(402, ErrorKind::NotPriced, "model_not_priced", message).about("model").with("x-should-retry", "false")
+    Failure::new(402, ErrorKind::NotPriced, "model_not_priced", message)
+        .about("model")
+        .with("x-should-retry", "false")
 }
 
 fn rate(fault: RateFault) -> Failure {

@@ -151,9 +151,11 @@ mod tests {
 
     #[test]
     fn points_in_time_are_spelled_as_anthropic_does() {
-        for (millis, text) in
-            [(0, "1970-01-01T00:00:00Z"), (1_764_000_000_001, "2025-11-24T16:00:01Z"), (i64::MAX, "1970-01-01T00:00:00Z")]
-        {
+        for (millis, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (1_764_000_000_001, "2025-11-24T16:00:01Z"),
+            (i64::MAX, "1970-01-01T00:00:00Z"),
+        ] {
             assert_eq!(date_time(millis), text);
         }
     }

@@ -70,7 +70,13 @@ pub struct Admitted {
 
 /// Runs an exchange to its end. When the gateway stops and does not wait any longer, it is dropped where it stands, and
 /// settles as if its client had left.
-pub async fn run(mut run: Run, exchange: Exchange, admitted: Admitted, mut client: Client, line: RequestLine) {
+pub async fn run(
+    mut run: Run,
+    exchange: Exchange,
+    admitted: Admitted,
+    mut client: Client,
+    line: RequestLine,
+) {
     tokio::select! {
         biased;
         () = run.cut() => {}

@@ -198,7 +198,8 @@ impl Meter {
 
     /// What the reply came to, so far.
     pub fn reading(&self) -> Reading {
-        let is_outdated = self.figures.is_some() && self.output_then.is_some_and(|then| self.output_bytes > then);
+        let is_outdated =
+            self.figures.is_some() && self.output_then.is_some_and(|then| self.output_bytes > then);
         let usage = self.figures.and_then(|figures| self.usage_of(figures, is_outdated));
         // Text without output is no usage.
         let believed = usage.filter(|usage| !self.has_output || usage.all_output() > TokenCount::ZERO);

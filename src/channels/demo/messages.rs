@@ -151,7 +151,10 @@ mod tests {
             let text: String = events.iter().filter_map(|event| event["delta"]["text"].as_str()).collect();
             assert_eq!(plain["content"][0]["text"], text);
             let end = &events[events.len() - 2];
-            assert_eq!((&end["usage"], &end["delta"]["stop_reason"]), (&plain["usage"], &plain["stop_reason"]));
+            assert_eq!(
+                (&end["usage"], &end["delta"]["stop_reason"]),
+                (&plain["usage"], &plain["stop_reason"])
+            );
             assert_eq!(plain["usage"]["input_tokens"], 3 + 4);
             assert_eq!(plain["usage"]["output_tokens"], count(&text));
             assert_eq!(events.last().unwrap()["type"], "message_stop");

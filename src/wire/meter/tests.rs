@@ -265,7 +265,8 @@ fn large_events_are_scanned() {
 
 /// The steps and the reading of a stream of Anthropic's, given by the data of its events.
 fn events(data: &[&str]) -> (Vec<Step>, Reading) {
-    let text: String = data.iter().map(|data| format!("event: x\ndata: {}\n\n", data.replace('\n', ""))).collect();
+    let text: String =
+        data.iter().map(|data| format!("event: x\ndata: {}\n\n", data.replace('\n', ""))).collect();
     stream_of(Meter::new(Metering::Messages, UsageEvent::Gateway), &text)
 }
 
@@ -280,7 +281,8 @@ const START: &str = r#"{"type":"message_start","message":{"id":"msg_1","type":"m
     "ephemeral_1h_input_tokens":20},"output_tokens":1,"service_tier":"standard"}}}"#;
 const TEXT: &str =
     r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"abcdefgh"}}"#;
-const END: &str = r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":15}}"#;
+const END: &str =
+    r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":15}}"#;
 const STOP: &str = r#"{"type":"message_stop"}"#;
 
 #[test]
@@ -370,7 +372,8 @@ fn usage_of_a_message_is_read() {
         ));
         assert_eq!((reading.usage, reading.suspect), (None, true), "{usage}");
     }
-    let tier = |usage: &str| message(&format!("{{\"content\":[],\"usage\":{{\"input_tokens\":1,{usage}}}}}")).tier;
+    let tier =
+        |usage: &str| message(&format!("{{\"content\":[],\"usage\":{{\"input_tokens\":1,{usage}}}}}")).tier;
     assert_eq!(tier(r#""service_tier":"priority""#), Some(ServiceTier::Priority));
     assert_eq!(tier(r#""speed":"fast","service_tier":"standard""#), Some(ServiceTier::Priority));
     assert_eq!(tier(r#""service_tier":"standard","speed":"fast""#), Some(ServiceTier::Priority));

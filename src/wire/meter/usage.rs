@@ -71,7 +71,10 @@ impl Reported {
 }
 
 /// Gives each member of the object that comes next, as far as it is a number, to `take`; false when one is no count.
-pub(super) fn each(cursor: &mut Cursor<'_>, mut take: impl FnMut(&str, i64) -> bool) -> Result<bool, JsonFault> {
+pub(super) fn each(
+    cursor: &mut Cursor<'_>,
+    mut take: impl FnMut(&str, i64) -> bool,
+) -> Result<bool, JsonFault> {
     if cursor.kind()? != Kind::Object {
         return Ok(cursor.skip()? == "null");
     }
