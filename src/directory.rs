@@ -124,7 +124,7 @@ impl Directory {
         is_meant: impl Fn(&Channel) -> bool,
     ) -> Option<&Arc<Channel>> {
         let serves = |channel: &Channel| is_meant(channel) && self.serves(channel, model);
-        let in_group = |group: &str| self.supply.roster.find(group, &serves);
+        let in_group = |group: &str| self.supply.roster.find(group, serves);
         let others = || self.supply.groups.names().filter(|group| *group != &*token.group).find_map(in_group);
         in_group(&token.group).or_else(|| if token.cross_group_retry { others() } else { None })
     }

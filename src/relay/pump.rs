@@ -288,7 +288,8 @@ impl Exchange {
 
     /// The headers that tell the token's rates and, of a plain answer, what is left of its budgets.
     pub fn rate_headers(&self) -> Headers {
-        of_rates(self.relay.gate.rate_states(&self.token), self.listener().dialect, self.relay.clock.now())
+        let states = self.relay.gate.rate_states(&self.token);
+        of_rates(states, self.listener().dialect, || self.relay.clock.now())
     }
 
     fn remaining_header(&self) -> Option<(&'static str, String)> {

@@ -14,7 +14,7 @@ pub(super) fn answer(body: &Bytes) -> ProviderReply {
     match Wish::parse(body) {
         Ok(wish) if wish.stream => wish.streamed(&id_of(body)),
         Ok(wish) => wish.plain(&id_of(body)),
-        Err(complaint) => refusal(complaint),
+        Err(complaint) => refusal(&complaint),
     }
 }
 
@@ -23,11 +23,11 @@ pub(super) fn count_tokens(body: &Bytes) -> ProviderReply {
     let counted = object(body).and_then(|body| Ok(read_input(&body)?.0));
     match counted {
         Ok(input) => json_reply(StatusCode::OK, &json!({ "input_tokens": input })),
-        Err(complaint) => refusal(complaint),
+        Err(complaint) => refusal(&complaint),
     }
 }
 
-fn refusal(complaint: Complaint) -> ProviderReply {
+fn refusal(complaint: &Complaint) -> ProviderReply {
     let error = json!({"type": "invalid_request_error", "message": complaint.message});
     json_reply(StatusCode::BAD_REQUEST, &json!({"type": "error", "error": error}))
 }
