@@ -12,6 +12,7 @@
 //! | room | owns | must not know |
 //! |---|---|---|
 //! | [`clock`] | the only reader of time | calendars |
+//! | [`spread`] | maps by keys that nobody outside chooses | what they are asked about |
 //! | [`sync`] | the locks of the concurrent core, which a test may replace | what they guard |
 //! | [`ids`] | numbers of users and tokens, request ids (UUIDv7) | what they identify |
 //! | [`money`] | nanodollars, checked; quota and credits as their spellings | floats |
@@ -84,6 +85,7 @@
 //! - `tests/it` drives the real binary against a scripted provider and knows nothing of the program; only `tidy` reads it.
 
 mod clock;
+mod spread;
 mod sync;
 
 mod ids;
@@ -117,11 +119,6 @@ mod server;
 mod cli;
 
 use std::process::ExitCode;
-
-use mimalloc::MiMalloc;
-
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     cli::run(std::env::args_os())

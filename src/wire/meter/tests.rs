@@ -64,6 +64,25 @@ fn the_gateways_own_event_is_stripped_and_no_other() {
         assert_eq!(stream(UsageEvent::Gateway, other).0, [Forward], "{other}");
     }
     assert_eq!(stream(UsageEvent::Client, "data:  [DONE] \r\n\r\n").0, [Terminator]);
+    let (_, reading) = stream(UsageEvent::Client, "data:\n\n");
+    assert_eq!((reading.answer, reading.suspect), (Answer::Nothing, false), "an empty event is none");
+}
+
+#[test]
+fn usage_before_the_last_output_is_outdated() {
+    let both = DELTA.replace("null", "{\"prompt_tokens\":5,\"completion_tokens\":2}");
+    for (text, outdated) in [
+        (format!("{DELTA}{USAGE}"), false),
+        (format!("{USAGE}{DELTA}"), true),
+        (format!("{USAGE}{DELTA}{USAGE}"), false),
+        (both.clone(), false),
+        (format!("{both}{DELTA}"), true),
+        (format!("{both}{DONE}"), false),
+        (DELTA.to_owned(), false),
+    ] {
+        let (_, reading) = stream(UsageEvent::Client, &text);
+        assert_eq!((reading.is_outdated, reading.suspect), (outdated, outdated), "{text}");
+    }
 }
 
 #[test]
@@ -113,6 +132,17 @@ fn kinds_are_disjoint() {
             "{\"prompt_tokens\":4,\"completion_tokens\":3,\"total_tokens\":100}",
             vec![("input", 4), ("output", 96)],
         ),
+        // Images are kinds of their own; Anthropic says what was written to the cache at the top.
+        (
+            "{\"input_tokens\":100,\"output_tokens\":50,\"cache_creation_input_tokens\":20,\"input_tokens_details\":{\"image_tokens\":30},\"output_tokens_details\":{\"image_tokens\":40}}",
+            vec![
+                ("input", 50),
+                ("cache_write", 20),
+                ("output", 10),
+                ("image_input", 30),
+                ("image_output", 40),
+            ],
+        ),
         // A detail larger than its total.
         (
             "{\"prompt_tokens\":10,\"completion_tokens\":5,\"prompt_tokens_details\":{\"cached_tokens\":60,\"audio_tokens\":1},\"completion_tokens_details\":{\"reasoning_tokens\":9}}",
@@ -144,6 +174,10 @@ fn nonsense_is_not_believed() {
         "{\"prompt_tokens\":5,\"completion_tokens\":99999999999999999999999}",
         "{\"prompt_tokens\":5,\"completion_tokens\":2,\"prompt_tokens_details\":{\"cached_tokens\":-1}}",
         "{\"prompt_tokens\":5,\"completion_tokens\":2,\"prompt_tokens_details\":[]}",
+        "{\"prompt_tokens\":5,\"completion_tokens\":2,\"prompt_tokens_details\":{\"cached_tokens\":1.5}}",
+        "{\"prompt_tokens\":5,\"completion_tokens\":2,\"prompt_tokens_details\":{\"cached_tokens\":\"1\",\"audio_tokens\":0}}",
+        "{\"completion_tokens_details\":{\"reasoning_tokens\":-1},\"prompt_tokens\":5,\"completion_tokens\":2}",
+        "{\"server_tool_use\":{\"web_search_requests\":-1},\"prompt_tokens\":5,\"completion_tokens\":2}",
         "{\"completion_tokens\":2}",
         // No output, although text flowed.
         "{\"prompt_tokens\":5,\"completion_tokens\":0}",
@@ -169,6 +203,8 @@ fn all_that_the_model_wrote_is_counted() {
             "{\"reasoning_content\":\"abc\",\"reasoning\":\"abc\",\"reasoning_details\":[{\"text\":\"abc\"}]}",
             3,
         ),
+        ("{\"reasoning\":\"abc\",\"content\":\"de\"}", 5),
+        ("{\"reasoning\":\"abcd\",\"reasoning_content\":\"ab\"}", 4),
         (
             "{\"tool_calls\":[{\"index\":0,\"id\":\"x\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]}",
             3,
@@ -203,6 +239,8 @@ fn what_is_no_answer_is_known_as_such() {
         ("{}", Answer::Empty),
         ("{\"error\":null}", Answer::Empty),
         ("\"ok\"", Answer::Empty),
+        ("{\"choices\":null}", Answer::Empty),
+        ("{\"choices\":{\"text\":\"x\"}}", Answer::Empty),
         ("{\"error\":{\"message\":\"m\"}}", Answer::Error),
         ("{\"error\":\"m\",\"choices\":[]}", Answer::Error),
         ("[{\"error\":{\"code\":429}}]", Answer::Error),
@@ -212,6 +250,8 @@ fn what_is_no_answer_is_known_as_such() {
         ("{\"choices\":[{}]}", Answer::Given),
     ] {
         assert_eq!(body(text).answer, want, "{text}");
+        // What cannot be read may be output; what can be and is no answer is none.
+        assert_eq!(body(text).has_output, want == Answer::Unreadable, "{text}");
     }
     let reading =
         body("{\"error\":{\"message\":\"m\"},\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":0}}");
