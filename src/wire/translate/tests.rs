@@ -232,7 +232,7 @@ fn what_cannot_be_expressed_is_refused_by_name() {
     for (more, param) in [
         (json!({"stream_options": {"include_obfuscation": true}}), "stream_options.include_obfuscation"),
         (json!({"user": "a", "safety_identifier": "b"}), "user"),
-        (json!({"tools": [{"type": "custom", "custom": {"name": "c"}}]}), "tools[0].type"),
+        (json!({"tools": [{"type": "custom", "custom": {"name": "c"}}]}), "tools[0].custom"),
         (json!({"tools": [{"type": "function"}]}), "tools[0]"),
         (
             json!({"tools": [{"type": "function", "function": {"name": "f", "odd": 1}}]}),
