@@ -20,7 +20,7 @@ use crate::relay::visit::{Visit, sign};
 use crate::relay::{Relay, headers};
 use crate::telemetry::RequestLine;
 use crate::tokens::Caller;
-use crate::wire::{Ask, AskLimits, Call, Charge};
+use crate::wire::{Ask, AskLimits, Call, Charge, Translation};
 
 /// How often a caller may be changed while it is let through.
 const CHANGES: usize = 8;
@@ -79,7 +79,8 @@ pub async fn answer(incoming: Incoming, call: &'static Call, payload: web::Paylo
         Charge::Metered(metering) => match admit(&mut exchange, &request, caller).await {
             Ok(pending) => {
                 let listener = visit.listener;
-                let metering = exchange.metering().unwrap_or(metering);
+                let translated = exchange.translation.as_deref().map(Translation::metering);
+                let metering = translated.unwrap_or(metering);
                 match pumped(running, exchange, Admitted { pending, metering }, visit).await {
                     Some(head) => respond(head, listener),
                     // The pump was cut at a stop, before it had anything to say.

@@ -10,7 +10,7 @@ use crate::relay::inbound::Body;
 use crate::relay::pump::Exchange;
 use crate::tokens::ApiToken;
 use crate::wire::fault::{ErrorKind, ErrorWords, ProviderError, error_body};
-use crate::wire::{Charge, Metering, Translation, targets};
+use crate::wire::{Translation, targets};
 
 /// The version of Anthropic's API whose shapes are translated.
 const VERSION: &str = "2023-06-01";
@@ -36,14 +36,6 @@ impl Exchange {
         self.translation = Some(Box::new(translation));
         translate_headers(&mut self.headers);
         Ok(())
-    }
-
-    /// Where the usage stands in a translated answer; `None` where the route says it.
-    pub fn metering(&self) -> Option<Metering> {
-        self.translation.as_ref().and_then(|_| match self.call.charge {
-            Charge::Metered(metering) => Some(metering),
-            Charge::Free => None,
-        })
     }
 
     /// A whole answer as the client is told it.

@@ -21,6 +21,7 @@ use bytes::Bytes;
 
 use super::ask::{Ask, AskFault, AskLimits, Form};
 use super::endpoints::{Call, Dialect, MESSAGES};
+use super::meter::{Metering, UsageEvent};
 pub use stream::ChatStream;
 
 /// A provider's answer that does not have the form of one, so that it cannot be told.
@@ -30,7 +31,7 @@ pub struct NotAnAnswer;
 /// A request that was translated, and all it takes to translate what comes back.
 #[derive(Clone, Debug)]
 pub struct Translation {
-    wants_usage: bool,
+    usage_event: UsageEvent,
     created: i64,
 }
 
@@ -51,12 +52,18 @@ impl Translation {
     pub fn of(ask: &Ask, provider_model: &str, now: i64) -> Result<(Ask, Self), AskFault> {
         let body = request::body(ask, provider_model)?;
         let translated = Ask::parse(Form::Messages, Bytes::from(body), &AskLimits { max_choices: 1 })?;
-        Ok((translated, Self { wants_usage: ask.wants_usage, created: now }))
+        let usage_event = if ask.wants_usage { UsageEvent::Client } else { UsageEvent::Gateway };
+        Ok((translated, Self { usage_event, created: now }))
     }
 
     /// How the provider is called.
     pub const fn call(&self) -> &'static Call {
         &MESSAGES
+    }
+
+    /// Where the usage stands in what the provider answers.
+    pub const fn metering(&self) -> Metering {
+        Metering::Messages
     }
 
     /// A whole answer of the provider as the client is told it.
@@ -69,6 +76,6 @@ impl Translation {
 
     /// Tells a stream of the provider, event by event.
     pub fn stream(&self) -> ChatStream {
-        ChatStream::new(self.created, self.wants_usage)
+        ChatStream::new(self.created, self.usage_event)
     }
 }

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use super::NotAnAnswer;
 use super::answer::{Block, Figures, Function, StopDetails, ToolCall, Usage, finish_reason, refusal};
+use crate::wire::meter::UsageEvent;
 use crate::wire::sse::Event;
 
 /// Tells one stream.
@@ -15,7 +16,7 @@ pub struct ChatStream {
     id: String,
     model: String,
     created: i64,
-    wants_usage: bool,
+    usage_event: UsageEvent,
     figures: Figures,
     calls: Vec<Call>,
     is_finished: bool,
@@ -95,13 +96,13 @@ struct Delta<'a> {
 }
 
 impl ChatStream {
-    /// A stream that was asked for at `created`, in Unix seconds, with or without its usage.
-    pub(super) fn new(created: i64, wants_usage: bool) -> Self {
+    /// A stream that was asked for at `created`, in Unix seconds, whose client asked for its usage or did not.
+    pub(super) fn new(created: i64, usage_event: UsageEvent) -> Self {
         Self {
             id: String::new(),
             model: String::new(),
             created,
-            wants_usage,
+            usage_event,
             figures: Figures::default(),
             calls: Vec::new(),
             is_finished: false,
@@ -200,7 +201,7 @@ impl ChatStream {
         if !std::mem::replace(&mut self.is_finished, true) {
             self.put(Delta::default(), Some(finish_reason("")), &mut out);
         }
-        if self.wants_usage {
+        if self.usage_event == UsageEvent::Client {
             self.chunk(&[], Some(Some(self.figures.usage())), &mut out);
         }
         out.extend_from_slice(b"data: [DONE]\n\n");
@@ -226,7 +227,7 @@ impl ChatStream {
 
     fn put(&self, delta: Delta<'_>, finish_reason: Option<&'static str>, out: &mut Vec<u8>) {
         let choice = Choice { index: 0, delta, logprobs: None, finish_reason };
-        self.chunk(&[choice], self.wants_usage.then_some(None), out);
+        self.chunk(&[choice], (self.usage_event == UsageEvent::Client).then_some(None), out);
     }
 
     fn chunk(&self, choices: &[Choice<'_>], usage: Option<Option<Usage>>, out: &mut Vec<u8>) {

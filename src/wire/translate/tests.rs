@@ -229,6 +229,10 @@ fn what_cannot_be_expressed_is_refused_by_name() {
         let more = Value::Object([(name.to_owned(), value)].into_iter().collect());
         assert_eq!(refused(&more, "x"), name);
     }
+}
+
+#[test]
+fn parts_of_members_are_refused_by_name() {
     for (more, param) in [
         (json!({"stream_options": {"include_obfuscation": true}}), "stream_options.include_obfuscation"),
         (json!({"user": "a", "safety_identifier": "b"}), "user"),
@@ -246,6 +250,10 @@ fn what_cannot_be_expressed_is_refused_by_name() {
     ] {
         assert_eq!(refused(&more, "x"), param);
     }
+}
+
+#[test]
+fn messages_that_cannot_be_said_are_refused_by_name() {
     let says = |message: Value| json!({"messages": [{"role": "user", "content": "hi"}, message]});
     let part = |part: Value| says(json!({"role": "user", "content": [part]}));
     let called = |call: Value| says(json!({"role": "assistant", "tool_calls": [call]}));
@@ -292,8 +300,8 @@ fn what_cannot_be_expressed_is_refused_by_name() {
     assert_eq!(refused(&json!({"messages": [{"role": "system", "content": "x"}]}), "x"), "messages");
 }
 
-fn translation(wants_usage: bool) -> Translation {
-    Translation { wants_usage, created: NOW }
+fn translation(usage_event: UsageEvent) -> Translation {
+    Translation { usage_event, created: NOW }
 }
 
 #[test]
@@ -338,19 +346,19 @@ fn answers() {
     ] {
         let body = json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "claude", "content": content,
             "stop_reason": reason, "stop_details": {"type": "refusal", "explanation": "because"}, "usage": usage, "odd": 1});
-        let answer = translation(false).answer(body.to_string().as_bytes()).unwrap();
+        let answer = translation(UsageEvent::Gateway).answer(body.to_string().as_bytes()).unwrap();
         let want = json!({"id": "msg_1", "object": "chat.completion", "created": NOW, "model": "claude",
             "choices": [{"index": 0, "message": message, "logprobs": null, "finish_reason": finish}], "usage": told});
         assert_eq!(serde_json::from_slice::<Value>(&answer).unwrap(), want);
     }
     for body in ["", "{}", "[]", "{\"id\":\"x\",\"model\":\"m\",\"content\":7}"] {
-        assert_eq!(translation(false).answer(body.as_bytes()), Err(NotAnAnswer), "{body}");
+        assert_eq!(translation(UsageEvent::Gateway).answer(body.as_bytes()), Err(NotAnAnswer), "{body}");
     }
 }
 
 /// What the client is told of a stream of these events.
-fn told(wants_usage: bool, events: &[Value]) -> Vec<Value> {
-    let mut stream = translation(wants_usage).stream();
+fn told(usage_event: UsageEvent, events: &[Value]) -> Vec<Value> {
+    let mut stream = translation(usage_event).stream();
     let mut splitter = Splitter::new(1 << 20);
     let mut out = String::new();
     for data in events {
@@ -416,7 +424,7 @@ fn streams() {
     .collect();
     want.push(chunk(&json!({}), Some("tool_calls")));
     want.push(json!("[DONE]"));
-    assert_eq!(told(false, &events), want);
+    assert_eq!(told(UsageEvent::Gateway, &events), want);
 
     let last = want.len() - 1;
     want[..last].iter_mut().for_each(|chunk| chunk["usage"] = Value::Null);
@@ -425,7 +433,7 @@ fn streams() {
     totals["usage"] = json!({"prompt_tokens": 15, "completion_tokens": 12, "total_tokens": 27,
         "prompt_tokens_details": {"cached_tokens": 5, "cache_write_tokens": 0}, "completion_tokens_details": {"reasoning_tokens": 0}});
     want.insert(last, totals);
-    assert_eq!(told(true, &events), want);
+    assert_eq!(told(UsageEvent::Client, &events), want);
 }
 
 #[test]
@@ -434,10 +442,10 @@ fn streams_that_end_otherwise() {
         json!({"type": "message_start", "message": {"id": "msg_1", "model": "claude", "usage": null}});
     let stop = json!({"type": "message_stop"});
     let refusal = json!({"type": "message_delta", "delta": {"stop_reason": "refusal", "stop_details": {"explanation": null}}});
-    let ended = told(false, &[start.clone(), refusal, stop.clone()]);
+    let ended = told(UsageEvent::Gateway, &[start.clone(), refusal, stop.clone()]);
     assert_eq!(ended[1]["choices"][0]["finish_reason"], "content_filter");
     assert!(ended[1]["choices"][0]["delta"]["refusal"].is_string(), "{ended:?}");
-    assert_eq!(told(false, &[start, stop])[1], chunk(&json!({}), Some("stop")));
+    assert_eq!(told(UsageEvent::Gateway, &[start, stop])[1], chunk(&json!({}), Some("stop")));
     for data in [
         "{",
         "{\"type\":\"message_start\"}",
@@ -447,6 +455,6 @@ fn streams_that_end_otherwise() {
         let mut splitter = Splitter::new(1 << 20);
         splitter.push(Bytes::from(format!("data: {data}\n\n")));
         let event = splitter.next_event().unwrap().unwrap();
-        assert_eq!(translation(false).stream().tell(&event), Err(NotAnAnswer), "{data}");
+        assert_eq!(translation(UsageEvent::Gateway).stream().tell(&event), Err(NotAnAnswer), "{data}");
     }
 }
