@@ -20,7 +20,7 @@
 //! | [`usage`] | what a model used, by kind | prices, wire formats |
 //! | [`catalogue`] | models, prices, `Terms`: the only rounding | budgets, channels, files |
 //! | [`tokens`] | `ApiToken`, keys, credentials, `Caller`, allow-lists | money spent, storage, HTTP |
-//! | [`wire`] | the dialects, bytes in and values out: the table of routes, `Ask`, `Meter`, `Splitter`, errors | tokens, prices, HTTP libraries |
+//! | [`wire`] | the dialects, bytes in and values out: the table of routes, `Ask`, `Meter`, `Splitter`, errors, `Translation` | tokens, prices, HTTP libraries |
 //! | [`ledger`] | `Book`: every rule of money; reservations, windows, the journal's sending half | SQL, HTTP, models' prices |
 //! | [`limits`] | requests and tokens a minute, requests in flight | money |
 //! | [`admission`] | `Gate`: the one place that lets a request through | HTTP, SQL, how a refusal is worded |
@@ -48,6 +48,10 @@
 //! | `Admission::settle` | `Charged` and its `Ack` | it consumes: paid once. The last byte waits for the `Ack` |
 //!
 //! A call that is declared free goes through `Gate::admit_free` and holds nothing (`pump::free`).
+//!
+//! Where nobody serves the model in the client's dialect, `relay::call` makes the `Ask` into one of another dialect
+//! (`relay::interpret`, `wire::Translation`) and asks the gate again: from there on the body that was made is what is held for, cut,
+//! sent and metered, as if a client had sent it. Only what the client is told is translated back, behind the meter.
 //!
 //! Dropping is the clean-up. A reservation that is dropped before it was sent is void; one that was sent costs what was
 //! seen, at least the floor. There is no other path.

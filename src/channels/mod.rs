@@ -135,7 +135,7 @@ pub struct Channel {
 }
 
 impl Channel {
-    /// Whether a request in `dialect` can be sent to it: as it is, for nothing is translated.
+    /// Whether a request in `dialect` can be sent to it as it is. One in another is translated before, where that is possible.
     pub fn answers(&self, dialect: Dialect) -> bool {
         match self.provider {
             Provider::OpenAi => dialect == Dialect::OpenAi,

@@ -20,7 +20,7 @@ use crate::relay::visit::{Visit, sign};
 use crate::relay::{Relay, headers};
 use crate::telemetry::RequestLine;
 use crate::tokens::Caller;
-use crate::wire::{Ask, AskLimits, Call, Charge};
+use crate::wire::{Ask, AskLimits, Call, Charge, Translation};
 
 /// How often a caller may be changed while it is let through.
 const CHANGES: usize = 8;
@@ -66,7 +66,9 @@ pub async fn answer(incoming: Incoming, call: &'static Call, payload: web::Paylo
         headers: headers::for_provider(&request, id),
         target: target(call, &request),
         token: Arc::clone(caller.token()),
-        _buffered: buffered,
+        dialect: call.form.dialect(),
+        translation: None,
+        buffered,
         relay,
         call,
         ask,
@@ -77,6 +79,8 @@ pub async fn answer(incoming: Incoming, call: &'static Call, payload: web::Paylo
         Charge::Metered(metering) => match admit(&mut exchange, &request, caller).await {
             Ok(pending) => {
                 let listener = visit.listener;
+                let translated = exchange.translation.as_deref().map(Translation::metering);
+                let metering = translated.unwrap_or(metering);
                 match pumped(running, exchange, Admitted { pending, metering }, visit).await {
                     Some(head) => respond(head, listener),
                     // The pump was cut at a stop, before it had anything to say.
@@ -160,6 +164,13 @@ async fn admit(
             Err(Refusal::CallerChanged) => {
                 caller = inbound::caller(relay, request, relay.clock.now())?;
                 exchange.token = Arc::clone(caller.token());
+            }
+            // Nobody speaks the client's dialect: whoever serves the model in another is asked in that.
+            Err(Refusal::ModelNotFound) if exchange.translation.is_none() => {
+                exchange.translate(caller.token()).map_err(|mut failure| {
+                    failure.headers.extend(exchange.rate_headers());
+                    failure
+                })?;
             }
             Err(refusal) => return Err(failure_of(exchange, &refusal, &caller)),
         }

@@ -13,6 +13,7 @@ pub mod failure;
 mod feed;
 mod headers;
 pub mod inbound;
+mod interpret;
 mod metered;
 mod models;
 mod parcel;

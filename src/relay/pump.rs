@@ -33,7 +33,7 @@ use crate::relay::verdict::Ending;
 use crate::relay::{OnDisconnect, Relay};
 use crate::telemetry::{RequestLine, UpstreamError};
 use crate::tokens::ApiToken;
-use crate::wire::{Ask, Call, Cut, Meter, Metering, Outgoing, UsageEvent, outgoing};
+use crate::wire::{Ask, Call, Cut, Dialect, Meter, Metering, Outgoing, Translation, UsageEvent, outgoing};
 
 /// How long an abandoned stream is read on, for a usage figure already under way.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -42,11 +42,15 @@ const FAREWELL: Duration = Duration::from_secs(2);
 pub struct Exchange {
     /// The relay it belongs to.
     pub relay: Arc<Relay>,
-    /// What the route says of it.
+    /// What the table says of it; where it is translated, as the provider is asked.
     pub call: &'static Call,
+    /// The client's dialect.
+    pub dialect: Dialect,
+    /// How it is translated, where the provider speaks another one.
+    pub translation: Option<Box<Translation>>,
     /// Path and query at the provider.
     pub target: Cow<'static, str>,
-    /// What was asked.
+    /// What was asked; where it is translated, as the provider is asked.
     pub ask: Arc<Ask>,
     /// The client's headers that pass.
     pub headers: HeaderMap,
@@ -57,7 +61,7 @@ pub struct Exchange {
     /// Measures what of its time is the gateway's own.
     pub watch: Stopwatch,
     /// The body's share of what may be buffered.
-    pub _buffered: Buffered,
+    pub buffered: Buffered,
 }
 
 /// A request that the gate lets through, and how its answer is read.
@@ -128,7 +132,9 @@ impl Exchange {
         if ends.client.has_left() {
             return;
         }
-        let request = self.request_of(self.cut(&channel, cap.is_sent.then_some(cap.tokens)));
+        // A translated request always names its cap: the other dialect may ask for one.
+        let is_capped = cap.is_sent || self.translation.is_some();
+        let request = self.request_of(self.cut(&channel, is_capped.then_some(cap.tokens)));
         ends.metered.dispatch();
         let patience = if self.ask.stream {
             Patience::stream(&channel.timeouts, began)
@@ -179,7 +185,7 @@ impl Exchange {
 
     /// Whom failures are told.
     fn listener(&self) -> Listener {
-        Listener { dialect: self.ask.form.dialect(), id: self.id }
+        Listener { dialect: self.dialect, id: self.id }
     }
 
     async fn send(

@@ -96,6 +96,15 @@ pub enum Lookup<'a> {
     },
 }
 
+/// How Anthropic's messages are called: also by a translated request.
+pub(super) const MESSAGES: Call = Call {
+    form: Form::Messages,
+    cut: Cut::Messages,
+    charge: Charge::Metered(Metering::Messages),
+    path: "/v1/messages",
+    query: &["beta"],
+};
+
 static TABLE: [Route; 5] = [
     Route {
         method: "POST",
@@ -113,13 +122,7 @@ static TABLE: [Route; 5] = [
         method: "POST",
         pattern: "/v1/messages",
         dialect: Some(Dialect::Anthropic),
-        work: Work::Call(Call {
-            form: Form::Messages,
-            cut: Cut::Messages,
-            charge: Charge::Metered(Metering::Messages),
-            path: "/v1/messages",
-            query: &["beta"],
-        }),
+        work: Work::Call(MESSAGES),
     },
     Route {
         method: "POST",

@@ -1,6 +1,6 @@
 //! The wire: other people's formats, sans-io. Bytes in, values out: what a request asks ([`Ask`]), what a reply used
-//! ([`Meter`]), where an event ends ([`Splitter`]), how an error reads in the caller's dialect ([`fault`]), and in the one
-//! table of routes which of these belong together ([`Route`]).
+//! ([`Meter`]), where an event ends ([`Splitter`]), how an error reads in the caller's dialect ([`fault`]), how one dialect is
+//! told in another ([`Translation`]), and in the one table of routes which of these belong together ([`Route`]).
 //! Owns no price, no limit, no connection; must not know of tokens, the catalogue or HTTP libraries.
 
 mod ask;
@@ -12,6 +12,7 @@ mod meter;
 mod outgoing;
 pub mod percent;
 mod sse;
+mod translate;
 
 #[cfg(test)]
 pub use ask::Form;
@@ -21,4 +22,5 @@ pub use endpoints::{Call, Charge, Cut, Dialect, Lookup, Route, Work, find};
 pub use json::{JsonFault, members};
 pub use meter::{Answer, Meter, Metering, Reading, Step, UsageEvent};
 pub use outgoing::{CAP_FIELDS, Outgoing, outgoing};
-pub use sse::Splitter;
+pub use sse::{Event, Splitter};
+pub use translate::{ChatStream, Translation, targets};

@@ -60,4 +60,6 @@ mod tidy;
 #[cfg(test)]
 mod token_api;
 #[cfg(test)]
+mod translate;
+#[cfg(test)]
 mod upstream;

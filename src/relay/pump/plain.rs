@@ -57,6 +57,13 @@ impl Exchange {
             });
             return self.settle_failed(Ending::Complete, failure, ends).await;
         }
+        let body = match self.retell(body) {
+            Ok(body) => body,
+            Err(failure) => {
+                self.count(UpstreamError::NotAnAnswer);
+                return self.settle_failed(Ending::Complete, failure, ends).await;
+            }
+        };
         let ending = if ends.client.has_left() { Ending::ClientGoneComplete } else { Ending::Complete };
         let Some(charged) = ends.metered.settle(ending, status, None) else { return };
         headers.push(("x-tollgate-cost-usd", charged.amount.dollars()));

@@ -60,8 +60,12 @@ impl Exchange {
             self.close(charged).await;
         }
         headers.extend(self.rate_headers());
-        let body = Parcel::new(told(channel, &body, (status, &message), self.listener()), None);
-        ends.client.answer(status, headers, body);
+        let cleaned =
+            ProviderError { kind: clean(channel, &error.kind), message, ..ProviderError::default() };
+        let body = self
+            .retell_refusal(status, &cleaned)
+            .unwrap_or_else(|| told(channel, &body, (status, &cleaned.message), self.listener()));
+        ends.client.answer(status, headers, Parcel::new(body, None));
     }
 
     /// Counts and logs a refusal; what it says, without secrets.

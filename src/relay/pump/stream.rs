@@ -13,7 +13,7 @@ use crate::relay::headers::Headers;
 use crate::relay::metered::Metered;
 use crate::relay::verdict::Ending;
 use crate::telemetry::UpstreamError;
-use crate::wire::{Splitter, Step};
+use crate::wire::{ChatStream, Event, Splitter, Step};
 
 use super::{Ends, Exchange, FAREWELL};
 
@@ -45,15 +45,18 @@ enum Stop {
 impl Exchange {
     pub(super) async fn relay_stream(&self, mut body: ReplyBody, mut headers: Headers, ends: &mut Ends<'_>) {
         headers.extend(self.rate_headers());
-        let mut splitter = Splitter::new(self.relay.settings.max_event_bytes);
-        let stop = self.forward(&mut body, &mut splitter, &headers, ends).await;
+        let mut events = Events {
+            splitter: Splitter::new(self.relay.settings.max_event_bytes),
+            retold: self.translation.as_ref().map(|translation| Box::new(translation.stream())),
+        };
+        let stop = self.forward(&mut body, &mut events, &headers, ends).await;
         let (ending, failure) = match stop {
             Stop::Terminator(last) => {
                 ends.client.open(&headers);
                 self.terminate(last, ends).await;
                 return self.watch.wait(pin!(reach_end(&mut body))).await;
             }
-            Stop::ClientLeft => return self.say_farewell(&mut body, &mut splitter, &mut ends.metered).await,
+            Stop::ClientLeft => return self.say_farewell(&mut body, &mut events, &mut ends.metered).await,
             Stop::Broken(fault) => return self.fail(Ending::Broken, &fault, ends).await,
             Stop::Fault => {
                 self.count(UpstreamError::NotAnAnswer);
@@ -80,7 +83,7 @@ impl Exchange {
     async fn forward(
         &self,
         body: &mut ReplyBody,
-        splitter: &mut Splitter,
+        events: &mut Events,
         headers: &Headers,
         ends: &mut Ends<'_>,
     ) -> Stop {
@@ -97,9 +100,9 @@ impl Exchange {
                 }
             };
             let (out, stop) = match piece {
-                Some(Ok(piece)) => take(splitter, piece, &mut ends.metered),
+                Some(Ok(piece)) => take(events, piece, &mut ends.metered),
                 Some(Err(fault)) => return Stop::Broken(fault),
-                None => (Bytes::new(), Some(take_last(splitter, &mut ends.metered))),
+                None => (Bytes::new(), Some(take_last(events, &mut ends.metered))),
             };
             if !out.is_empty() {
                 ends.client.open(headers);
@@ -127,13 +130,13 @@ impl Exchange {
     }
 
     /// The client left: the stream is read on for a moment, for a usage figure already under way, and then aborted.
-    async fn say_farewell(&self, body: &mut ReplyBody, splitter: &mut Splitter, metered: &mut Metered) {
+    async fn say_farewell(&self, body: &mut ReplyBody, events: &mut Events, metered: &mut Metered) {
         let mut read = 0;
         let reading = async {
             while read <= FAREWELL_BYTES {
                 let Some(Ok(piece)) = body.next().await else { return Ending::ClientGone };
                 read += piece.len();
-                match take(splitter, piece, metered).1 {
+                match take(events, piece, metered).1 {
                     None => {}
                     Some(Stop::Terminator(_)) => return Ending::ClientGoneComplete,
                     Some(_) => return Ending::ClientGone,
@@ -148,15 +151,18 @@ impl Exchange {
 }
 
 /// Meters the events that a piece completes: what of them goes to the client, and what stops the stream.
-fn take(splitter: &mut Splitter, piece: Bytes, metered: &mut Metered) -> (Bytes, Option<Stop>) {
-    splitter.push(piece);
+fn take(events: &mut Events, piece: Bytes, metered: &mut Metered) -> (Bytes, Option<Stop>) {
+    events.splitter.push(piece);
     let mut out = Out::default();
     loop {
-        match splitter.next_event() {
+        match events.splitter.next_event() {
             Ok(Some(event)) => match metered.meter.on_event(&event) {
-                Step::Forward => out.add(event.raw),
+                Step::Forward => match events.tell(event) {
+                    Ok(told) => out.add(told),
+                    Err(stop) => return (out.joined(), Some(stop)),
+                },
                 Step::Strip => {}
-                Step::Terminator => return (out.joined(), Some(Stop::Terminator(event.raw))),
+                Step::Terminator => return (out.joined(), Some(events.tell_last(event))),
                 Step::Fault => return (out.joined(), Some(Stop::Fault)),
             },
             Ok(None) => return (out.joined(), None),
@@ -167,12 +173,33 @@ fn take(splitter: &mut Splitter, piece: Bytes, metered: &mut Metered) -> (Bytes,
 
 /// Meters what came behind the last blank line when the stream has ended. A terminator counts without one; anything else is
 /// no event to a client, so it is not passed on: the error that follows must stand alone.
-fn take_last(splitter: &mut Splitter, metered: &mut Metered) -> Stop {
-    let Some(event) = splitter.finish() else { return Stop::NoTerminator };
+fn take_last(events: &mut Events, metered: &mut Metered) -> Stop {
+    let Some(event) = events.splitter.finish() else { return Stop::NoTerminator };
     match metered.meter.on_event(&event) {
-        Step::Terminator => Stop::Terminator(event.raw),
+        Step::Terminator => events.tell_last(event),
         Step::Fault => Stop::Fault,
         Step::Forward | Step::Strip => Stop::NoTerminator,
+    }
+}
+
+/// The events of a provider, and how its client is told them where that speaks another dialect.
+struct Events {
+    splitter: Splitter,
+    retold: Option<Box<ChatStream>>,
+}
+
+impl Events {
+    /// What the client is told of `event`.
+    fn tell(&mut self, event: Event) -> Result<Bytes, Stop> {
+        match &mut self.retold {
+            None => Ok(event.raw),
+            Some(stream) => stream.tell(&event).map_err(|_| Stop::Fault),
+        }
+    }
+
+    /// The same of the one that ends the stream.
+    fn tell_last(&mut self, event: Event) -> Stop {
+        self.tell(event).map_or_else(|stop| stop, Stop::Terminator)
     }
 }
 

@@ -47,6 +47,9 @@ const TOOLS_ADD: i64 = 1_024;
 /// Units of input that it adds at most for each tool whose schema is its own.
 const OWN_SCHEMA_ADDS: i64 = 1_024;
 
+/// Units of input that it adds at most for itself where the answer is to have the form of a schema.
+const FORMAT_ADDS: i64 = 1_024;
+
 /// Beginnings of the types of tools whose schema is Anthropic's, and which the client runs.
 const CLIENT_RUN: [&str; 4] = ["bash_", "text_editor_", "computer_", "memory_"];
 
@@ -55,10 +58,15 @@ const CLIENT_RUN: [&str; 4] = ["bash_", "text_editor_", "computer_", "memory_"];
 /// # Errors
 /// When it is not one strict JSON object.
 pub(super) fn read(reader: &mut Reader<'_>) -> Result<(), JsonFault> {
-    let mut has_messages = false;
+    let (mut has_messages, mut has_format) = (false, false);
     reader.body(&READ, |reader, key, name| {
         has_messages |= name == "messages";
-        member(reader, key, name)
+        let start = reader.cursor.offset();
+        member(reader, key, name)?;
+        if matches!(name, "output_config" | "output_format") {
+            has_format |= names_schema(reader.cursor.since(start));
+        }
+        Ok(())
     })?;
     reader.require_model("claude-haiku-4-5");
     if !has_messages {
@@ -68,8 +76,16 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<(), JsonFault> {
         let schemas = reader.fields.tally.tools.saturating_mul(OWN_SCHEMA_ADDS);
         reader.fields.added = reader.fields.added.min(schemas).saturating_add(TOOLS_ADD);
     }
+    if has_format {
+        reader.fields.added = reader.fields.added.saturating_add(FORMAT_ADDS);
+    }
     reader.fields.choices = 1;
     Ok(())
+}
+
+/// Whether JSON names a schema; an escape may hide that it does.
+fn names_schema(json: &str) -> bool {
+    json.contains("schema") || json.contains('\\')
 }
 
 fn member<'a>(reader: &mut Reader<'a>, key: &Text<'a>, name: &str) -> Result<(), JsonFault> {

@@ -395,6 +395,10 @@ fn tools_of_the_provider_are_calls_and_unseen_input() {
     let bash = message_with(r#""tools":[{"type":"bash_20250124"}],"#).unwrap();
     assert_eq!(bash.text_bound, 26 + 32 + 1024 + 1024);
     assert!(bash.counted_bound(0) >= 2048, "a tokenizer does not see what the provider adds");
+    let formed = message_with(r#""output_config":{"format":{"schema":{}}},"#).unwrap();
+    assert_eq!(formed.text_bound, 24 + 1024);
+    let steered = message_with(r#""output_config":{"effort":"low"},"#).unwrap();
+    assert_eq!(steered.text_bound, 16);
 }
 
 #[test]

@@ -1,0 +1,78 @@
+//! An exchange whose client and provider speak different dialects: what it takes to ask and to answer, over the pure functions of
+//! `wire`. An exchange that needs no translation passes here without a copy.
+
+use bytes::Bytes;
+
+use crate::admission::Market;
+use crate::channels::client::{HeaderMap, HeaderName, HeaderValue, header};
+use crate::relay::failure::Failure;
+use crate::relay::inbound::Body;
+use crate::relay::pump::Exchange;
+use crate::tokens::ApiToken;
+use crate::wire::fault::{ErrorKind, ErrorWords, ProviderError, error_body};
+use crate::wire::{Translation, targets};
+
+/// The version of Anthropic's API whose shapes are translated.
+const VERSION: &str = "2023-06-01";
+
+impl Exchange {
+    /// Makes an exchange, whose model no channel serves in its client's dialect, one in a dialect in which some channel does.
+    ///
+    /// # Errors
+    /// When there is none; or when something that is asked cannot be said in it.
+    pub fn translate(&mut self, token: &ApiToken) -> Result<(), Failure> {
+        let model = &self.ask.model;
+        let directory = &self.relay.directory;
+        let mut dialects = targets(self.ask.form).iter();
+        let name = dialects.find_map(|dialect| Market::channel(&**directory, token, model, *dialect));
+        let channel = name.and_then(|name| directory.channel(name.as_str()));
+        let channel = channel.ok_or_else(|| Failure::model_not_found(model))?;
+        let now = self.relay.clock.now().secs();
+        let (ask, translation) = Translation::of(&self.ask, channel.provider_model(model), now)?;
+        self.buffered.grow(ask.body.len()).map_err(|_| Failure::overloaded())?;
+        self.call = translation.call();
+        self.target = self.call.path.into();
+        self.ask = ask.into();
+        self.translation = Some(Box::new(translation));
+        translate_headers(&mut self.headers);
+        Ok(())
+    }
+
+    /// A whole answer as the client is told it.
+    ///
+    /// # Errors
+    /// When it cannot be told, or there is no room for it.
+    pub fn retell(&self, mut body: Body) -> Result<Body, Failure> {
+        let Some(translation) = &self.translation else { return Ok(body) };
+        let told = translation.answer(&body.bytes).map_err(|_| {
+            Failure::upstream("The model's provider answered with something that cannot be translated.")
+        })?;
+        body.buffered.grow(told.len()).map_err(|_| Failure::overloaded())?;
+        Ok(Body { bytes: Bytes::from(told), buffered: body.buffered })
+    }
+
+    /// A provider's refusal, in the words of the client's dialect; `None` where it passes as it came.
+    pub fn retell_refusal(&self, status: u16, error: &ProviderError) -> Option<Bytes> {
+        self.translation.as_ref()?;
+        let kind = match status {
+            404 => ErrorKind::NotFound,
+            413 => ErrorKind::TooLarge,
+            429 => ErrorKind::Rate,
+            _ => ErrorKind::Invalid,
+        };
+        let or = |text: &'_ str, instead: &'static str| {
+            if text.is_empty() { instead.to_owned() } else { text.to_owned() }
+        };
+        let message = or(&error.message, "The model's provider refused the request.");
+        let code = or(&error.kind, "upstream_error");
+        let words = ErrorWords { message: &message, kind, param: None, code: &code, status };
+        Some(error_body(&words, self.dialect, &self.id.to_string()).into())
+    }
+}
+
+/// What the client's library says of itself in its own dialect is of no use in the other.
+fn translate_headers(headers: &mut HeaderMap) {
+    headers.remove(HeaderName::from_static("openai-beta"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(HeaderName::from_static("anthropic-version"), HeaderValue::from_static(VERSION));
+}

@@ -1,0 +1,106 @@
+//! A value of the client's body, and where it stands there, so that a refusal can name it. Objects are read as strictly as
+//! everywhere: a key that comes twice is refused.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use crate::wire::ask::AskFault;
+use crate::wire::json::{JsonFault, members};
+
+/// See the file's head.
+#[derive(Clone, Debug)]
+pub(super) struct Value<'a> {
+    /// As in `messages[3].content`.
+    pub(super) path: String,
+    /// What stands there, as it was sent.
+    pub(super) raw: &'a RawValue,
+}
+
+impl<'a> Value<'a> {
+    /// The members of the body itself.
+    ///
+    /// # Errors
+    /// When it is no object, or has a key twice.
+    pub(super) fn of_body(body: &'a [u8]) -> Result<Vec<(Cow<'a, str>, Self)>, AskFault> {
+        let members = members(body)?;
+        Ok(members
+            .into_iter()
+            .map(|(name, raw)| (name.clone(), Self { path: name.into_owned(), raw }))
+            .collect())
+    }
+
+    /// A refusal of it: `why` completes a sentence that begins with its path.
+    pub(super) fn refuse(&self, why: &str) -> AskFault {
+        AskFault::Parameter { param: Cow::Owned(self.path.clone()), message: format!("{} {why}", self.path) }
+    }
+
+    /// A refusal because there is no such thing in the other dialect.
+    pub(super) fn inexpressible(&self) -> AskFault {
+        self.refuse(
+            "has no counterpart in the API of this model's provider (Anthropic), and is not dropped in silence; leave it out",
+        )
+    }
+
+    /// Whether it says nothing.
+    pub(super) fn is_null(&self) -> bool {
+        self.raw.get() == "null"
+    }
+
+    /// Refuses it unless it is null or one of `idle`, which say nothing either.
+    pub(super) fn must_be_idle(&self, idle: &[&str]) -> Result<(), AskFault> {
+        if self.is_null() || idle.contains(&self.raw.get()) { Ok(()) } else { Err(self.inexpressible()) }
+    }
+
+    /// Whether it is a string.
+    pub(super) fn is_text(&self) -> bool {
+        self.raw.get().starts_with('"')
+    }
+
+    /// The string it must be.
+    pub(super) fn text(&self) -> Result<String, AskFault> {
+        serde_json::from_str(self.raw.get()).map_err(|_| self.refuse("must be a string"))
+    }
+
+    /// True or false; `None` for null.
+    pub(super) fn flag(&self) -> Result<Option<bool>, AskFault> {
+        serde_json::from_str(self.raw.get()).map_err(|_| self.refuse("must be true or false"))
+    }
+
+    /// The number it must be, as it was spelled, from 0 to `most`.
+    pub(super) fn number_up_to(&self, most: f64) -> Result<&'a RawValue, AskFault> {
+        let number: Option<f64> = serde_json::from_str(self.raw.get()).ok();
+        if number.is_some_and(|number| (0.0..=most).contains(&number)) {
+            return Ok(self.raw);
+        }
+        Err(self.refuse(&format!(
+            "must be a number from 0 to {most}: this model's provider (Anthropic) takes no other"
+        )))
+    }
+
+    /// The items of the array it must be.
+    pub(super) fn items(&self) -> Result<Vec<Self>, AskFault> {
+        let items: Vec<&'a RawValue> =
+            serde_json::from_str(self.raw.get()).map_err(|_| self.refuse("must be an array"))?;
+        let at = |(index, raw)| Self { path: format!("{}[{index}]", self.path), raw };
+        Ok(items.into_iter().enumerate().map(at).collect())
+    }
+
+    /// The members of the object it must be.
+    pub(super) fn members(&self) -> Result<Vec<(Cow<'a, str>, Self)>, AskFault> {
+        let members = members(self.raw.get().as_bytes()).map_err(|fault| match fault {
+            JsonFault::NotAnObject => self.refuse("must be an object"),
+            other => AskFault::Json(other),
+        })?;
+        let at = |(name, raw): (Cow<'a, str>, &'a RawValue)| {
+            let path = format!("{}.{name}", self.path);
+            (name, Self { path, raw })
+        };
+        Ok(members.into_iter().map(at).collect())
+    }
+
+    /// The object it must be, passed on as it was sent.
+    pub(super) fn object(&self) -> Result<&'a RawValue, AskFault> {
+        if self.raw.get().starts_with('{') { Ok(self.raw) } else { Err(self.refuse("must be an object")) }
+    }
+}
