@@ -3,6 +3,8 @@
 //! of connections, budgets or prices; its usage figures are real by its own count, see [`count`].
 
 mod chat;
+mod completions;
+mod embeddings;
 mod messages;
 
 use std::time::Duration;
@@ -30,6 +32,8 @@ pub fn answer(path: &str, body: &Bytes, created: Timestamp) -> ProviderReply {
     match path {
         "/v1/messages" => messages::answer(body),
         "/v1/messages/count_tokens" => messages::count_tokens(body),
+        "/completions" => completions::answer(body, created),
+        "/embeddings" => embeddings::answer(body),
         _ => chat::answer(body, created),
     }
 }
@@ -73,7 +77,6 @@ impl Complaint {
     fn no_json(message: String) -> Self {
         Self { param: None, code: "invalid_json", message }
     }
-
 }
 
 /// The JSON object that `body` must be.

@@ -156,6 +156,7 @@ impl Exchange {
         let model = Some(channel.provider_model(&self.ask.model));
         let (cap, cap_field, ask_usage) = match self.call.cut {
             Cut::Chat => (cap, channel.output_cap_field.as_str(), channel.stream_usage),
+            Cut::Completions => (cap, "max_tokens", channel.stream_usage),
             Cut::Messages => (cap, "max_tokens", false),
             Cut::Nothing => (None, "", false),
         };

@@ -5,6 +5,9 @@
 mod anthropic;
 mod blocks;
 mod chat;
+mod completions;
+mod embeddings;
+mod inputs;
 mod messages;
 mod reader;
 mod tally;
@@ -38,14 +41,26 @@ pub enum Form {
     Chat,
     /// Anthropic's messages.
     Messages,
+    /// OpenAI's completions of the older kind, of a prompt.
+    Completions,
+    /// OpenAI's embeddings.
+    Embeddings,
 }
 
 impl Form {
     /// The dialect it belongs to.
     pub const fn dialect(self) -> Dialect {
         match self {
-            Self::Chat => Dialect::OpenAi,
+            Self::Chat | Self::Completions | Self::Embeddings => Dialect::OpenAi,
             Self::Messages => Dialect::Anthropic,
+        }
+    }
+
+    /// Whether an answer holds what a model wrote, which a cap can bound.
+    pub const fn has_output(self) -> bool {
+        match self {
+            Self::Chat | Self::Messages | Self::Completions => true,
+            Self::Embeddings => false,
         }
     }
 
@@ -53,6 +68,8 @@ impl Form {
         match self {
             Self::Chat => chat::read(reader, limits),
             Self::Messages => anthropic::read(reader),
+            Self::Completions => completions::read(reader, limits),
+            Self::Embeddings => embeddings::read(reader),
         }
     }
 }

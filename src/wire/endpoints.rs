@@ -32,6 +32,8 @@ pub enum Charge {
 pub enum Cut {
     /// OpenAI's chat: the channel's field caps the output, and a stream is asked for its usage.
     Chat,
+    /// OpenAI's older completions: `max_tokens` caps the output, and a stream is asked for its usage.
+    Completions,
     /// Anthropic's messages: `max_tokens` caps the output.
     Messages,
     /// Nothing: it has no output.
@@ -96,7 +98,7 @@ pub enum Lookup<'a> {
     },
 }
 
-static TABLE: [Route; 5] = [
+static TABLE: [Route; 7] = [
     Route {
         method: "POST",
         pattern: "/v1/chat/completions",
@@ -131,6 +133,30 @@ static TABLE: [Route; 5] = [
             charge: Charge::Free,
             path: "/v1/messages/count_tokens",
             query: &["beta"],
+        }),
+    },
+    Route {
+        method: "POST",
+        pattern: "/v1/completions",
+        dialect: Some(Dialect::OpenAi),
+        work: Work::Call(Call {
+            form: Form::Completions,
+            cut: Cut::Completions,
+            charge: Charge::Metered(Metering::Chat),
+            path: "/completions",
+            query: &[],
+        }),
+    },
+    Route {
+        method: "POST",
+        pattern: "/v1/embeddings",
+        dialect: Some(Dialect::OpenAi),
+        work: Work::Call(Call {
+            form: Form::Embeddings,
+            cut: Cut::Nothing,
+            charge: Charge::Metered(Metering::Inputs),
+            path: "/embeddings",
+            query: &[],
         }),
     },
     Route { method: "GET", pattern: "/v1/models", dialect: None, work: Work::Models },
@@ -174,6 +200,8 @@ mod tests {
     fn there_is_one_spelling_of_each_route() {
         for (method, path, pattern, model) in [
             ("POST", "/v1/chat/completions", "/v1/chat/completions", None),
+            ("POST", "/v1/completions", "/v1/completions", None),
+            ("POST", "/v1/embeddings", "/v1/embeddings", None),
             ("POST", "/v1/messages", "/v1/messages", None),
             ("POST", "/v1/messages/count_tokens", "/v1/messages/count_tokens", None),
             ("GET", "/v1/models", "/v1/models", None),
@@ -207,7 +235,7 @@ mod tests {
             "/v1/chat/../chat/completions",
             "/v1/chat/completion",
             "/v1/chat/completionss",
-            "/v1/embeddings",
+            "/v1/embeddings/",
             "/v1/messages/",
             "/v1/messages/batches",
             "/messages",
@@ -242,7 +270,8 @@ mod tests {
                 Work::Call(call) => {
                     assert_eq!(route.method, "POST");
                     assert_eq!(Some(call.form.dialect()), route.dialect, "{}", route.pattern);
-                    assert_eq!(call.cut == Cut::Nothing, call.charge == Charge::Free, "{}", route.pattern);
+                    let is_capped = call.charge != Charge::Free && call.form.has_output();
+                    assert_eq!(call.cut != Cut::Nothing, is_capped, "{}", route.pattern);
                     call.charge == Charge::Free
                 }
             };

@@ -2,6 +2,7 @@
 //! of an event, and changes nothing; it only says which event is the gateway's own. Must not know prices.
 
 mod chat;
+mod inputs;
 mod messages;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,8 @@ pub enum Metering {
     Chat,
     /// Anthropic's messages: `usage` of the body, or of `message_start` and each `message_delta`.
     Messages,
+    /// Answers without output (embeddings, moderations, rankings): `usage` of the body, where it has one.
+    Inputs,
 }
 
 /// Whose the event is that holds usage alone.
@@ -219,6 +222,7 @@ impl Meter {
     fn usage_of(&self, figures: Figures, is_outdated: bool) -> Option<Usage> {
         match self.metering {
             Metering::Chat => Some(figures.usage()),
+            Metering::Inputs => figures.input_usage(),
             Metering::Messages => {
                 let mut usage = figures.disjoint_usage()?;
                 if is_outdated {
@@ -247,6 +251,7 @@ impl Meter {
             let document = match self.metering {
                 Metering::Chat => self.chat(&mut cursor)?,
                 Metering::Messages => self.message_or_event(&mut cursor)?,
+                Metering::Inputs => self.results(&mut cursor)?,
             };
             cursor.end().map(|()| document)
         });

@@ -16,6 +16,8 @@ mod auth;
 #[cfg(test)]
 mod bounds;
 #[cfg(test)]
+mod completions;
+#[cfg(test)]
 mod config_cli;
 #[cfg(test)]
 mod crash;
@@ -25,6 +27,8 @@ mod departures;
 mod disconnect;
 #[cfg(test)]
 mod disk_full;
+#[cfg(test)]
+mod embeddings;
 #[cfg(test)]
 mod endings;
 #[cfg(test)]
