@@ -7,7 +7,7 @@
 --   * Days are YYYYMMDD and months YYYYMM in the time zone of `[accounting] timezone`.
 --   * Request ids are UUIDv7, stored as 16 bytes.
 --   * Nothing here is a key, a prompt or a completion. Of a key only SHA-256("sk-" + key) is kept.
---   * Counters (`used`) are written by the journal alone, in the transaction of the ledger rows they sum up.
+--   * Counters (`used`, `spent`) are written by the journal alone, in the transaction of the ledger rows they sum up.
 --
 -- A reader may open the file at any time (`sqlite3 -readonly`). Only the running gateway writes it.
 
@@ -31,11 +31,11 @@ CREATE TABLE tokens (
   name                 TEXT    NOT NULL CHECK (length(name) BETWEEN 1 AND 50),  -- not unique
   status               INTEGER NOT NULL CHECK (status IN (1, 2)),  -- 1 enabled, 2 disabled; 3 and 4 follow when read
   created_at           INTEGER NOT NULL,
-  accessed_at          INTEGER NOT NULL,                    -- the last settled request, or the creation
+  accessed_at          INTEGER NOT NULL,                    -- the last settled request, or the creation; `spent` may know better
   expires_at           INTEGER NOT NULL CHECK (expires_at = -1 OR expires_at >= 0),
   unlimited            INTEGER NOT NULL CHECK (unlimited IN (0, 1)),
   granted              INTEGER NOT NULL CHECK (granted BETWEEN 0 AND 1000000000000000000),  -- Σ granted of its ledger rows
-  used                 INTEGER NOT NULL CHECK (used >= 0),  -- Σ charged of its ledger rows; what is left is the difference
+  used                 INTEGER NOT NULL CHECK (used >= 0),  -- with `spent`: Σ charged of its ledger rows
   daily_limit          INTEGER NOT NULL CHECK (daily_limit BETWEEN 0 AND 1000000000000000),    -- 0: none
   monthly_limit        INTEGER NOT NULL CHECK (monthly_limit BETWEEN 0 AND 1000000000000000),  -- 0: none
   model_limits_enabled INTEGER NOT NULL CHECK (model_limits_enabled IN (0, 1)),
@@ -53,6 +53,17 @@ CREATE TABLE tokens (
 ) STRICT;
 -- Lists are of one user's tokens, newest first.
 CREATE INDEX tokens_by_user ON tokens (user_id, id) WHERE deleted_at = -1;
+-- The few that the program itself made: each start looks for the environment's.
+CREATE INDEX tokens_by_origin ON tokens (origin, id) WHERE origin <> 'api';
+
+-- What tokens were charged of late and is not in their rows yet: what a token has used is the sum of both. Rows of tokens lie
+-- far apart, and a settlement that wrote one would write a page for it alone; these lie close, so that the settlements of one
+-- transaction share their pages. Once an hour the writer moves them over, in slices.
+CREATE TABLE spent (
+  token_id    INTEGER PRIMARY KEY,
+  charged     INTEGER NOT NULL,                             -- below 0 where more was refunded than charged
+  accessed_at INTEGER NOT NULL                              -- the last settled request
+) STRICT;
 
 -- Hashes of live keys. A token has one key without an end, and may have rotated ones in their grace.
 CREATE TABLE keys (
@@ -62,6 +73,8 @@ CREATE TABLE keys (
   expires_at INTEGER NOT NULL CHECK (expires_at = -1 OR expires_at >= 0)  -- the end of its grace
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX keys_by_token ON keys (token_id);
+-- The few that end: the writer removes them a day later.
+CREATE INDEX keys_by_end ON keys (expires_at) WHERE expires_at <> -1;
 
 -- What is in flight, and nothing else: money held before a provider saw a byte. Empty when nothing runs.
 CREATE TABLE holds (

@@ -1,7 +1,7 @@
 //! The board: which tokens live, which models have which price, which channels serve them. What requests read and
 //! what administrators change; changes arrive only through the store, after they are on disk.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::{Arc, RwLock};
 
 use crate::admission::{Market, MarketFault, Offer};
@@ -9,6 +9,7 @@ use crate::catalogue::{Catalogue, Groups, Multiplier, Terms};
 use crate::channels::{Channel, Roster};
 use crate::clock::Timestamp;
 use crate::ids::{ChannelName, TokenId, UserId};
+use crate::spread::SpreadMap;
 use crate::tokens::{ApiToken, Caller, Found, KeyHash, Registry, Role};
 use crate::wire::Dialect;
 
@@ -29,9 +30,28 @@ struct LiveKey {
 
 #[derive(Debug, Default)]
 struct Tables {
-    keys: HashMap<KeyHash, LiveKey>,
-    tokens: HashMap<TokenId, Arc<ApiToken>>,
-    users: HashMap<UserId, LiveUser>,
+    keys: Keys,
+    tokens: LiveTokens,
+    users: SpreadMap<UserId, LiveUser>,
+}
+
+/// Live tokens by their number, made ready for [`Directory::load`].
+pub type LiveTokens = SpreadMap<TokenId, Arc<ApiToken>>;
+
+/// Keys by their hash, made ready for [`Directory::load`].
+#[derive(Debug, Default)]
+pub struct Keys(SpreadMap<KeyHash, LiveKey>);
+
+impl Keys {
+    /// No keys, and room for `count`.
+    pub fn with_room_for(count: usize) -> Self {
+        Self(SpreadMap::with_capacity_and_hasher(count, Default::default()))
+    }
+
+    /// Adds a key of a token, or gives one an end.
+    pub fn put(&mut self, hash: KeyHash, token: TokenId, expires_at: Option<Timestamp>) {
+        self.0.insert(hash, LiveKey { token, expires_at });
+    }
 }
 
 /// What becomes of a model that has no price.
@@ -124,7 +144,7 @@ impl Directory {
         is_meant: impl Fn(&Channel) -> bool,
     ) -> Option<&Arc<Channel>> {
         let serves = |channel: &Channel| is_meant(channel) && self.serves(channel, model);
-        let in_group = |group: &str| self.supply.roster.find(group, &serves);
+        let in_group = |group: &str| self.supply.roster.find(group, serves);
         let others = || self.supply.groups.names().filter(|group| *group != &*token.group).find_map(in_group);
         in_group(&token.group).or_else(|| if token.cross_group_retry { others() } else { None })
     }
@@ -152,6 +172,11 @@ impl Directory {
         Ok(Offer { channel: channel.name.clone(), terms })
     }
 
+    /// Takes over what a start has read, in one step: what was there of tokens and keys before is gone.
+    pub fn load(&self, tokens: LiveTokens, keys: Keys) {
+        self.write(|tables| (tables.tokens, tables.keys) = (tokens, keys));
+    }
+
     /// Adds a token or takes its new settings.
     pub fn put_token(&self, token: Arc<ApiToken>) {
         self.write(|tables| tables.tokens.insert(token.id, token));
@@ -164,12 +189,12 @@ impl Directory {
 
     /// Adds a key of a token, or gives one an end.
     pub fn put_key(&self, hash: KeyHash, token: TokenId, expires_at: Option<Timestamp>) {
-        self.write(|tables| tables.keys.insert(hash, LiveKey { token, expires_at }));
+        self.write(|tables| tables.keys.put(hash, token, expires_at));
     }
 
     /// Forgets a key.
     pub fn forget_key(&self, hash: &KeyHash) {
-        self.write(|tables| tables.keys.remove(hash));
+        self.write(|tables| tables.keys.0.remove(hash));
     }
 
     /// Adds a user or takes its new settings.
@@ -195,7 +220,7 @@ impl Directory {
 impl Registry for Directory {
     fn find(&self, hash: &KeyHash) -> Option<Found> {
         self.read(|tables| {
-            let key = tables.keys.get(hash)?;
+            let key = tables.keys.0.get(hash)?;
             let token = tables.tokens.get(&key.token)?;
             let user = tables.users.get(&token.user)?;
             Some(Found {

@@ -306,6 +306,7 @@ mod tests {
         assert_eq!(near("1.00000000000000000000000000000000001"), ("1".to_owned(), "1.0004".to_owned()));
         assert_eq!(near("-0.0001"), ("-0.0004".to_owned(), "0".to_owned()));
         assert_eq!(near("1e-300"), ("0".to_owned(), "0.0004".to_owned()));
+        assert_eq!(near("-1e-300"), ("-0.0004".to_owned(), "0".to_owned()));
     }
 
     #[test]

@@ -139,4 +139,31 @@ mod tests {
         assert_eq!(TokenCount::MAX.plus(TokenCount::MAX), TokenCount::MAX);
         assert_eq!(TokenCount::ZERO.minus(TokenCount::MAX), TokenCount::ZERO);
     }
+
+    #[test]
+    fn totals_are_all_input_and_all_output() {
+        // Each kind a bit of its own, in the order of the names; calls of tools are neither.
+        let kinds = std::array::from_fn(|index| 1_i64 << index);
+        assert_eq!(Usage::NAMES[4], "output");
+        let input = [0, 1, 2, 3, 6, 8];
+        let output = [4, 5, 7, 9];
+        let of = |indices: &[usize]| indices.iter().map(|index| kinds[*index]).sum::<i64>();
+        assert_eq!(Usage::totals(&kinds), (of(&input), of(&output)));
+        let [a, b, c, d, e, f, g, h, i, j, k] = kinds.map(TokenCount::clamped);
+        let usage = Usage {
+            input: a,
+            cached_input: b,
+            cache_write: c,
+            cache_write_1h: d,
+            output: e,
+            reasoning: f,
+            audio_input: g,
+            audio_output: h,
+            image_input: i,
+            image_output: j,
+            tool_calls: k,
+        };
+        assert_eq!(usage.counts().map(TokenCount::get), kinds);
+        assert_eq!((usage.all_input().get(), usage.all_output().get()), (of(&input), of(&output)));
+    }
 }

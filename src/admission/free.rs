@@ -18,11 +18,7 @@ impl Gate {
     ///
     /// # Errors
     /// The first thing in the decision order that says no.
-    pub fn admit_free(
-        &self,
-        request: &Request<'_>,
-        market: &impl Market,
-    ) -> Result<FreeAdmission, Refusal> {
+    pub fn admit_free(&self, request: &Request<'_>, market: &impl Market) -> Result<FreeAdmission, Refusal> {
         let token = request.caller.token();
         let ask = request.ask;
         if !token.permits_model(&ask.model) {

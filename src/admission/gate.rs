@@ -107,11 +107,11 @@ enum Counting {
     IsDone,
 }
 
-/// What became of a request that nothing forbids.
-enum Passage {
-    Through(PendingAdmission),
-    /// Its cheap bound does not fit its budgets, and counting properly may yet make it fit. Nothing was taken.
-    CountFirst,
+/// What a request asks for, at a price.
+struct Bid {
+    offer: Offer,
+    bound: Bound,
+    counting: Counting,
 }
 
 /// What both forms of an admission share.
@@ -161,32 +161,30 @@ impl Gate {
             MarketFault::NotServed => Refusal::ModelNotFound,
             MarketFault::NotPriced => Refusal::ModelNotPriced,
         })?;
-        let mut bound = bound_of(request.ask);
+        let bound = bound_of(request.ask);
         if !offer.terms.prices_tier(bound.tier) {
             return Err(Refusal::TierNotPriced);
         }
-        let mut counting = Counting::MayHelp;
+        let mut bid = Bid { offer, bound, counting: Counting::MayHelp };
         loop {
-            match self.pass(&request, market, &offer, &bound, counting)? {
-                Passage::Through(pending) => return Ok(pending),
-                Passage::CountFirst => {
-                    let exact = count_input(request.ask).await;
-                    bound.text_tokens = exact.map_or(bound.text_tokens, |exact| exact.min(bound.text_tokens));
-                    counting = Counting::IsDone;
-                }
+            if let Some(pending) = self.pass(&request, market, &bid)? {
+                return Ok(pending);
             }
+            let exact = count_input(request.ask).await;
+            bid.bound.text_tokens = exact.map_or(bound.text_tokens, |exact| exact.min(bound.text_tokens));
+            bid.counting = Counting::IsDone;
         }
     }
 
-    /// Takes rates, concurrency and money together, or nothing. The whole of it is done under the locks.
+    /// Takes rates, concurrency and money together, or nothing. The whole of it is done under the locks. `None`: the cheap
+    /// bound does not fit the budgets, and counting the input may yet make it fit.
     fn pass(
         &self,
         request: &Request<'_>,
         market: &impl Market,
-        offer: &Offer,
-        bound: &Bound,
-        counting: Counting,
-    ) -> Result<Passage, Refusal> {
+        bid: &Bid,
+    ) -> Result<Option<PendingAdmission>, Refusal> {
+        let Bid { offer, bound, counting } = bid;
         let token = request.caller.token();
         let wish = Wish::of(request.ask, &offer.terms, self.settings.caps);
         let windows = self.zone.windows(request.at);
@@ -205,8 +203,8 @@ impl Gate {
         let room = book.room(token.id, windows).ok_or(Refusal::StoreUnavailable)?;
         let chosen = choose(wish, bound, &offer.terms, &room);
         let fits = chosen.as_ref().is_ok_and(|chosen| !chosen.lowered);
-        if counting == Counting::MayHelp && !fits && counting_may_help(wish, bound, &offer.terms, &room) {
-            return Ok(Passage::CountFirst);
+        if *counting == Counting::MayHelp && !fits && counting_may_help(wish, bound, &offer.terms, &room) {
+            return Ok(None);
         }
         let tokens = rated_tokens(request.ask, chosen.as_ref().map_or(wish.least, |chosen| chosen.cap));
         turn.check_tokens(tokens).map_err(Refusal::Rate)?;
@@ -221,7 +219,7 @@ impl Gate {
         let cap = output_cap(request.ask, chosen, &room);
         let floor_input = Terms::floor_tokens(request.ask.text_bytes, request.ask.messages);
         let passed = Passed { terms: offer.terms.clone(), cap, slot, floor_input };
-        Ok(Passage::Through(PendingAdmission { passed, reservation, patience: self.settings.patience }))
+        Ok(Some(PendingAdmission { passed, reservation, patience: self.settings.patience }))
     }
 
     pub(super) fn turn<'a>(&self, token: &ApiToken, seat: &'a mut Seat) -> Turn<'a> {

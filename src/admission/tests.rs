@@ -308,6 +308,8 @@ async fn with_several_things_wrong_the_first_in_order_is_told() {
     stand.token.models = None;
     assert_eq!(stand.ask(&body("nowhere", "")).await.err(), Some(Refusal::ModelNotFound));
     assert_eq!(stand.ask(&body("priceless", "")).await.err(), Some(Refusal::ModelNotPriced));
+    let dearer = body("free-input", "\"service_tier\":\"priority\",");
+    assert_eq!(stand.ask(&dearer).await.err(), Some(Refusal::TierNotPriced));
     let big = body("free-input", "");
     assert_eq!(rate(stand.ask(&big).await), RateKind::Requests);
     stand.token.rpm = 0;
@@ -763,6 +765,19 @@ async fn near_a_limit_the_input_is_counted() {
     }
     let refusal = budget(Stand::new(count + 15).ask(&body).await);
     assert_eq!(refusal.shortfall.need, nanos(count + 16));
+}
+
+/// What fits when it is counted is counted, however its bytes divide: nothing is refused for its bytes alone.
+#[tokio::test]
+async fn whatever_may_fit_is_counted() {
+    for bytes in 300..430 {
+        let letters = "a".repeat(bytes);
+        let body =
+            body("both", "\"max_tokens\":16,\"user\":\"x\",").replace("\"hi\"", &format!("\"{letters}\""));
+        let stand = Stand::new(126);
+        assert!(ask(&body).text_bound > 126);
+        assert!(stand.ask(&body).await.is_ok(), "{bytes}");
+    }
 }
 
 /// Whoever is over a rate is told so at once: counting is work, and not to be had for nothing.

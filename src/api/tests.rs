@@ -12,7 +12,7 @@ use crate::directory::{Supply, Unpriced};
 use crate::ids::{ChannelName, RequestId};
 use crate::ledger::{Hold, Outcome, Settlement, UsageSource};
 use crate::money::Money;
-use crate::store::{Durability, Recovery, Settings, admins, tokens};
+use crate::store::{Durability, Recovery, Settings, admins, load};
 use crate::telemetry::Metrics;
 use crate::tokens::identify;
 use crate::usage::{TokenCount, Usage};
@@ -410,16 +410,8 @@ async fn what_is_on_disk_is_loaded_again() {
     let user = f.ok("POST /v1/users", r#"{"name":"u","remain_quota":3}"#).await["id"].as_i64().unwrap();
     f.spend(id.0, 1, 4_000).await;
     let directory = directory();
-    let into = Arc::clone(&directory);
-    let book = f
-        .store
-        .read(move |sql| {
-            let mut book = crate::ledger::Book::new(crate::ledger::Day::from_key(20_260_101));
-            tokens::load(sql, &into, &mut book)?;
-            Ok(book)
-        })
-        .await
-        .unwrap();
+    let (into, path, at) = (Arc::clone(&directory), f.path.clone(), (f.clock.now(), f.desk.zone));
+    let book = f.store.read(move |sql| Ok(load::load(sql, &path, &into, at).unwrap())).await.unwrap();
     let windows = f.desk.zone.windows(f.clock.now());
     let (loaded, now) =
         (book.token(id, windows).unwrap(), f.store.books().lock().token(id, windows).unwrap());

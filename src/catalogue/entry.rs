@@ -221,4 +221,14 @@ mod tests {
         assert_eq!(entry.dearest(TierAsk::Auto, 101).output, rate("16"));
         assert_eq!(entry.dearest(TierAsk::Flex, 0).output, rate("8"));
     }
+
+    #[test]
+    fn priority_needs_prices_of_its_own() {
+        let without = entry("input = 2\noutput = 8\ntiers = { flex = { input = 1, output = 4 } }");
+        let with = entry("input = 2\noutput = 8\ntiers = { priority = { output = 16 } }");
+        assert!(!without.prices(TierAsk::Priority) && with.prices(TierAsk::Priority));
+        for ask in [TierAsk::Default, TierAsk::Auto, TierAsk::Flex] {
+            assert!(without.prices(ask) && with.prices(ask), "{ask:?}");
+        }
+    }
 }

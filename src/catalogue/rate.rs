@@ -141,6 +141,8 @@ mod tests {
         {
             assert!(of_toml(text).is_err(), "{text}");
         }
+        assert_eq!(decimal_text(&toml::Value::Float(f64::NAN)), None);
+        assert_eq!(decimal_text(&toml::Value::Float(f64::INFINITY)), None);
         assert_eq!(Rate::parse_each("0.001333333333333").map(Rate::femtos), Ok(1_333_333_333_333));
     }
 

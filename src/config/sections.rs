@@ -42,6 +42,8 @@ pub struct Server {
     pub timeouts: ClientTimeouts,
     /// The socket that commands reach a running server through.
     pub control_socket: PathBuf,
+    /// Where the metrics are read without a key; `None` = nowhere. Port 0 = any.
+    pub metrics_listen: Option<SocketAddr>,
     /// Whether a server without a working channel says that it is not ready.
     pub ready_needs_channel: bool,
 }
@@ -109,10 +111,7 @@ pub struct Logging {
 
 /// Reads `[server]`; `database` is the database's path, beside which the control socket stands by default.
 pub(super) fn server(mut section: Section<'_>, database: &Path) -> Server {
-    let listen = section.parsed("listen", |text| {
-        text.parse::<SocketAddr>()
-            .map_err(|_| "must be an IP address and a port, such as 127.0.0.1:8080 or [::]:8080")
-    });
+    let listen = section.parsed("listen", address);
     let bytes = |section: &mut Section<'_>, key, default: i64| {
         section.whole(key, 1..=MAX_BYTES, usize::try_from(default).unwrap_or(usize::MAX))
     };
@@ -128,10 +127,16 @@ pub(super) fn server(mut section: Section<'_>, database: &Path) -> Server {
         control_socket: section
             .parsed("control_socket", socket_path)
             .unwrap_or_else(|| database.with_file_name("tollgate.sock")),
+        metrics_listen: section.parsed("metrics_listen", address),
         ready_needs_channel: section.flag("ready_needs_channel").unwrap_or(false),
     };
     section.finish();
     server
+}
+
+/// Where to listen.
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "must be an IP address and a port, such as 127.0.0.1:8080 or [::]:8080")
 }
 
 /// A path that a Unix socket can be bound to.

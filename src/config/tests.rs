@@ -67,6 +67,7 @@ fn the_manual_says_the_defaults() {
     assert_eq!(manual.warnings, Vec::<String>::new());
     assert_eq!(channels(&manual), [("demo", Provider::Demo)]);
     assert_eq!(empty.server.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(empty.server.metrics_listen, None);
     assert_eq!(empty.server.max_buffered_bytes, 1 << 30);
     assert_eq!(empty.server.control_socket, Path::new("data/tollgate.sock"));
     assert_eq!(empty.groups.names().collect::<Vec<_>>(), ["default"]);
@@ -104,7 +105,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("\n[serve]\nlisten = \"x\"", "c.toml:2: serve: unknown key; did you mean server?"),
     ("[server.tls]\ncert = \"x\"", "c.toml:1: server.tls: unknown key; known here are listen,"),
     ("[server]\ntrusted_proxies = []", "c.toml:2: server.trusted_proxies: unknown key"),
-    ("[server]\nmetrics_listen = \"x\"", "c.toml:2: server.metrics_listen: unknown key"),
+    ("[server]\nmetrics_listen = \"x\"", "c.toml:2: server.metrics_listen: must be an IP address and a port"),
     ("[retries]\nmax_attempts = 3", "c.toml:1: retries: unknown key"),
     ("[breaker]\nfailures = 3", "c.toml:1: breaker: unknown key"),
     ("[server]\n\nworkers = \"two\"", "c.toml:3: server.workers: must be a whole number, 0 to 1024"),
@@ -315,7 +316,10 @@ fn keys_of_the_environment_make_channels_when_the_file_has_none() {
     let both = [("openai", Provider::OpenAi), ("anthropic", Provider::Anthropic), ("demo", Provider::Demo)];
     assert_eq!(channels(&config), both);
     let anthropic = &config.roster.channels()[1];
-    assert_eq!((anthropic.base_url.host.as_str(), anthropic.base_url.path.as_str()), ("api.anthropic.com", ""));
+    assert_eq!(
+        (anthropic.base_url.host.as_str(), anthropic.base_url.path.as_str()),
+        ("api.anthropic.com", "")
+    );
     let config = parse("", &[("GEMINI_API_KEY", "k")]).unwrap();
     assert_eq!(config.warnings.len(), 1, "{:?}", config.warnings);
     let told = parse("", &[("OPENAI_API_KEY", "k"), ("OPENAI_BASE_URL", "x")]).unwrap_err();

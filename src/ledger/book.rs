@@ -1,14 +1,13 @@
 //! The book: what every user and token was granted, has used and holds, in memory. It decides; the journal records.
 //! `used` is what is on disk; `held` is the sum of open holds and of what settlements on their way will charge.
 
-use std::collections::HashMap;
-
 use crate::clock::Timestamp;
 use crate::ids::{TokenId, UserId};
 use crate::ledger::budget::{Budget, Figures, Limits, Line, Room, Shortfall, TakeBack, TokenFigures, Which};
 use crate::ledger::recent::{Recent, Sums};
 use crate::ledger::{Day, Hold, Month, Settled, Settlement, Windows};
 use crate::money::Money;
+use crate::spread::SpreadMap;
 
 #[derive(Clone, Debug)]
 struct TokenAccount {
@@ -26,8 +25,8 @@ const MONTHS_KEPT: usize = 4;
 /// All budgets. See the room's head.
 #[derive(Clone, Debug)]
 pub struct Book {
-    users: HashMap<UserId, Budget>,
-    tokens: HashMap<TokenId, TokenAccount>,
+    users: SpreadMap<UserId, Budget>,
+    tokens: SpreadMap<TokenId, TokenAccount>,
     /// The sums of windows before this day are not in memory.
     known_from: Day,
 }
@@ -35,7 +34,12 @@ pub struct Book {
 impl Book {
     /// An empty book that knows all windows from `known_from` on.
     pub fn new(known_from: Day) -> Self {
-        Self { users: HashMap::new(), tokens: HashMap::new(), known_from }
+        Self { users: SpreadMap::default(), tokens: SpreadMap::default(), known_from }
+    }
+
+    /// Makes room for `tokens` that will be put.
+    pub fn reserve(&mut self, tokens: usize) {
+        self.tokens.reserve(tokens);
     }
 
     /// Whether the sums of `day` are known. They are not when the clock has stepped back by days: a request must then

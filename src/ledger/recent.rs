@@ -45,3 +45,26 @@ impl Recent {
         forgotten
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_are_those_asked_for_and_the_oldest_go_first() {
+        let mut recent = Recent::default();
+        assert_eq!(recent.get(20_261_124), Sums { key: 20_261_124, ..Sums::default() });
+        for key in [3, 1, 2] {
+            recent.entry(key).used = Money::from_nanos(key);
+        }
+        recent.entry(2).held = Money::from_nanos(9);
+        assert_eq!(recent.prune(3), None);
+        assert_eq!(recent.prune(2), Some(1));
+        // Something is held in the oldest that is left: it stays, and what is behind it.
+        assert_eq!(recent.prune(0), None);
+        assert_eq!(recent.get(2), Sums { key: 2, used: Money::from_nanos(2), held: Money::from_nanos(9) });
+        assert_eq!(recent.get(1), Sums { key: 1, ..Sums::default() });
+        recent.entry(2).held = Money::ZERO;
+        assert_eq!(recent.prune(0), Some(3));
+    }
+}

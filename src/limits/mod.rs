@@ -3,12 +3,12 @@
 
 mod bucket;
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 use crate::clock::Moment;
 use crate::ids::TokenId;
+use crate::spread::SpreadMap;
 use bucket::Bucket;
 
 /// What a token may do in a minute and at one time; 0 is no limit.
@@ -66,7 +66,7 @@ struct State {
 /// All tokens' limits, and the process's own.
 #[derive(Debug)]
 pub struct Limiter {
-    tokens: RwLock<HashMap<TokenId, Arc<Mutex<State>>>>,
+    tokens: RwLock<SpreadMap<TokenId, Arc<Mutex<State>>>>,
     in_flight: Arc<AtomicI64>,
     max_in_flight: i64,
 }

@@ -18,11 +18,15 @@ use crate::relay::running::Run;
 use crate::relay::stopwatch::Stopwatch;
 use crate::relay::visit::{Visit, sign};
 use crate::relay::{Relay, headers};
+use crate::telemetry::RequestLine;
 use crate::tokens::Caller;
 use crate::wire::{Ask, AskLimits, Call, Charge};
 
 /// How often a caller may be changed while it is let through.
 const CHANGES: usize = 8;
+
+/// What the log says of a request whose client was sent no status.
+const CLIENT_CLOSED: u16 = 499;
 
 /// A call whose caller is known, and whose body is not read yet.
 pub struct Incoming {
@@ -71,7 +75,14 @@ pub async fn answer(incoming: Incoming, call: &'static Call, payload: web::Paylo
     };
     match call.charge {
         Charge::Metered(metering) => match admit(&mut exchange, &request, caller).await {
-            Ok(pending) => pumped(running, exchange, Admitted { pending, metering }, visit).await,
+            Ok(pending) => {
+                let listener = visit.listener;
+                match pumped(running, exchange, Admitted { pending, metering }, visit).await {
+                    Some(head) => respond(head, listener),
+                    // The pump was cut at a stop, before it had anything to say.
+                    None => Failure::overloaded().response(listener),
+                }
+            }
             Err(failure) => visit.told(&failure),
         },
         Charge::Free => match admit_free(&mut exchange, &request, caller) {
@@ -89,18 +100,12 @@ fn target(call: &Call, request: &HttpRequest) -> Cow<'static, str> {
     }
 }
 
-/// Hands an exchange to a pump, and waits with it for what the client is told first.
-async fn pumped(running: Run, mut exchange: Exchange, admitted: Admitted, visit: Visit) -> HttpResponse {
-    let listener = visit.listener;
+/// Hands an exchange to a pump; resolves with what its client is told first.
+fn pumped(running: Run, mut exchange: Exchange, admitted: Admitted, visit: Visit) -> Carried {
     exchange.watch.mark();
     let (sender, head) = oneshot::channel();
-    let client = Client::new(sender, listener, exchange.relay.settings.write_timeout);
-    let pump = Box::pin(run(running, exchange, admitted, client, visit.line));
-    match Carried::new(pump, head).await {
-        Some(head) => respond(head, listener),
-        // The pump was cut at a stop, before it had anything to say.
-        None => Failure::overloaded().response(listener),
-    }
+    let client = Client::new(sender, visit.listener, exchange.relay.settings.write_timeout);
+    Carried::new(Box::pin(run(running, exchange, admitted, client, visit.line)), head)
 }
 
 /// Performs a free exchange. A client that leaves ends it: nothing has to be settled.
@@ -114,18 +119,31 @@ async fn freely(
         return visit.told(&Failure::storage_unavailable());
     };
     visit.line.channel = Some(channel.name.as_str().to_owned());
+    let mut line = Unanswered(Some(visit.line));
     let head = tokio::select! {
         biased;
         () = running.cut() => Head::Failed(Failure::overloaded()),
         head = exchange.perform_free(&channel) => head,
     };
-    let listener = visit.listener;
-    match head {
-        Head::Failed(failure) => return visit.told(&failure),
-        Head::Whole { status, .. } => visit.line.log(status, None),
-        Head::Stream { .. } => visit.line.log(200, None),
+    if let Some(line) = line.0.take() {
+        match &head {
+            Head::Failed(failure) => line.log(failure.status, Some(failure.code)),
+            Head::Whole { status, .. } => line.log(*status, None),
+            Head::Stream { .. } => line.log(200, None),
+        }
     }
-    respond(head, listener)
+    respond(head, visit.listener)
+}
+
+/// The line of a request whose client may leave before it is answered.
+struct Unanswered(Option<RequestLine>);
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        if let Some(line) = self.0.take() {
+            line.log(CLIENT_CLOSED, None);
+        }
+    }
 }
 
 /// Asks the gate. A caller that was changed while its request was read is identified anew, and asks again.

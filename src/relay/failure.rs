@@ -99,7 +99,12 @@ impl Failure {
 
     /// The client's address is not on the token's list.
     pub fn ip_not_allowed() -> Self {
-        Self::new(403, ErrorKind::Permission, "ip_not_allowed", "This API key may not be used from your address.")
+        Self::new(
+            403,
+            ErrorKind::Permission,
+            "ip_not_allowed",
+            "This API key may not be used from your address.",
+        )
     }
 
     /// The token lacks the scope for model routes.
@@ -128,7 +133,12 @@ impl Failure {
 
     /// A body of another type.
     pub fn unsupported_media_type() -> Self {
-        Self::new(415, ErrorKind::Invalid, "unsupported_media_type", "The request body must be application/json.")
+        Self::new(
+            415,
+            ErrorKind::Invalid,
+            "unsupported_media_type",
+            "The request body must be application/json.",
+        )
     }
 
     /// A body over the bound.
@@ -203,7 +213,8 @@ impl From<CredentialFault> for Failure {
         match fault {
             CredentialFault::Missing => {
                 let message = "No API key was given; send it as `Authorization: Bearer sk-…`.";
-                Self::new(401, ErrorKind::Authentication, "missing_api_key", message).with("www-authenticate", "Bearer")
+                Self::new(401, ErrorKind::Authentication, "missing_api_key", message)
+                    .with("www-authenticate", "Bearer")
             }
             CredentialFault::Malformed => Self::from(AuthFault::Unknown),
             CredentialFault::Ambiguous => {
@@ -269,7 +280,9 @@ fn not_priced(model: &str) -> Failure {
         "The model {model:?} has no price, so it cannot be charged. Add one to config.toml (US dollars per million tokens):\n\
          [[prices]]\nmodel = {model:?}\ninput = 1.0\noutput = 2.0"
     );
-    Failure::new(402, ErrorKind::NotPriced, "model_not_priced", message).about("model").with("x-should-retry", "false")
+    Failure::new(402, ErrorKind::NotPriced, "model_not_priced", message)
+        .about("model")
+        .with("x-should-retry", "false")
 }
 
 fn rate(fault: RateFault) -> Failure {
@@ -343,4 +356,71 @@ fn window(name: &str, code: &'static str, figures: &str, refusal: &BudgetRefusal
         resets_at.secs()
     );
     Failure::new(429, ErrorKind::Rate, code, message).with("retry-after", wait.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each kind of failure in each dialect: status, and the words for programs.
+    #[test]
+    fn the_table_of_failures() {
+        let fault = |which| RateFault { which, limit: 1, retry_after: 1 };
+        let rows = [
+            (Failure::from(AskFault::Json(JsonFault::NotAnObject)), "400 invalid_json"),
+            (Failure::invalid_parameter("n", "n"), "400 invalid_parameter"),
+            (CredentialFault::Ambiguous.into(), "400 ambiguous_credentials"),
+            (CredentialFault::Missing.into(), "401 missing_api_key"),
+            (AuthFault::Disabled.into(), "401 token_disabled"),
+            (not_priced("m"), "402 model_not_priced"),
+            (Failure::scope_missing(), "403 scope_missing"),
+            (Failure::model_not_found("m"), "404 model_not_found"),
+            (Failure::method_not_allowed("GET"), "405 method_not_allowed"),
+            (Failure::request_timeout(), "408 request_timeout"),
+            (Failure::request_too_large(1), "413 request_too_large"),
+            (Failure::unsupported_encoding(), "415 unsupported_encoding"),
+            (rate(fault(RateKind::Requests)), "429 rate_limit_exceeded"),
+            (rate(fault(RateKind::Concurrency)), "429 concurrency_limit_exceeded"),
+            (Failure::of_status(500), "502 upstream_error"),
+            (Failure::overloaded(), "503 overloaded"),
+            (Failure::storage_unavailable(), "503 storage_unavailable"),
+            (Failure::of_fault(&Fault::HeadTimeout), "504 upstream_timeout"),
+        ];
+        let words = [
+            "invalid_request_error invalid_request_error INVALID_ARGUMENT",
+            "invalid_request_error invalid_request_error INVALID_ARGUMENT",
+            "invalid_request_error invalid_request_error INVALID_ARGUMENT",
+            "authentication_error authentication_error UNAUTHENTICATED",
+            "authentication_error authentication_error UNAUTHENTICATED",
+            "insufficient_quota billing_error FAILED_PRECONDITION",
+            "permission_error permission_error PERMISSION_DENIED",
+            "not_found_error not_found_error NOT_FOUND",
+            "invalid_request_error invalid_request_error INVALID_ARGUMENT",
+            "invalid_request_error request_too_large INVALID_ARGUMENT",
+            "invalid_request_error request_too_large INVALID_ARGUMENT",
+            "invalid_request_error invalid_request_error INVALID_ARGUMENT",
+            "rate_limit_error rate_limit_error RESOURCE_EXHAUSTED",
+            "rate_limit_error rate_limit_error RESOURCE_EXHAUSTED",
+            "upstream_error api_error UNAVAILABLE",
+            "server_error overloaded_error UNAVAILABLE",
+            "server_error api_error UNAVAILABLE",
+            "upstream_error api_error DEADLINE_EXCEEDED",
+        ];
+        for ((failure, row), words) in rows.iter().zip(words) {
+            assert_eq!(format!("{} {}", failure.status, failure.code), *row);
+            let dialects = [Dialect::OpenAi, Dialect::Anthropic, Dialect::Gemini];
+            assert_eq!(dialects.map(|dialect| failure.kind.word(dialect)).join(" "), words, "{row}");
+        }
+    }
+
+    #[test]
+    fn an_answer_names_its_request_as_the_dialect_does() {
+        let id = RequestId::from_bytes([7; 16]);
+        for (dialect, named) in [(Dialect::OpenAi, 1), (Dialect::Anthropic, 2), (Dialect::Gemini, 1)] {
+            let response = Failure::overloaded().response(Listener { dialect, id });
+            let headers = response.headers().iter();
+            let names = headers.filter(|(_, value)| value.as_bytes() == id.to_string().as_bytes()).count();
+            assert_eq!((response.status().as_u16(), names), (503, named), "{dialect:?}");
+        }
+    }
 }

@@ -74,11 +74,11 @@ pub fn of_provider(reply: &ProviderReply) -> Headers {
     headers
 }
 
-/// The headers that tell a token's rates at `at`, as `dialect` names and spells them; Google's has none of its own.
+/// The headers that tell a token's rates at the time `now`, as `dialect` names and spells them; Google's has none of its own.
 pub fn of_rates(
     (requests, tokens): (Option<RateState>, Option<RateState>),
     dialect: Dialect,
-    at: Timestamp,
+    now: impl Fn() -> Timestamp,
 ) -> Headers {
     const REQUESTS: [&str; 3] =
         ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"];
@@ -107,7 +107,7 @@ pub fn of_rates(
             reset,
             match dialect {
                 Dialect::OpenAi | Dialect::Gemini => go_duration(state.reset_millis),
-                Dialect::Anthropic => date_time(at.millis().saturating_add(state.reset_millis)),
+                Dialect::Anthropic => date_time(now().millis().saturating_add(state.reset_millis)),
             },
         ));
     }
@@ -151,9 +151,11 @@ mod tests {
 
     #[test]
     fn points_in_time_are_spelled_as_anthropic_does() {
-        for (millis, text) in
-            [(0, "1970-01-01T00:00:00Z"), (1_764_000_000_001, "2025-11-24T16:00:01Z"), (i64::MAX, "1970-01-01T00:00:00Z")]
-        {
+        for (millis, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (1_764_000_000_001, "2025-11-24T16:00:01Z"),
+            (i64::MAX, "1970-01-01T00:00:00Z"),
+        ] {
             assert_eq!(date_time(millis), text);
         }
     }

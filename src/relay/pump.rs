@@ -70,7 +70,13 @@ pub struct Admitted {
 
 /// Runs an exchange to its end. When the gateway stops and does not wait any longer, it is dropped where it stands, and
 /// settles as if its client had left.
-pub async fn run(mut run: Run, exchange: Exchange, admitted: Admitted, mut client: Client, line: RequestLine) {
+pub async fn run(
+    mut run: Run,
+    exchange: Exchange,
+    admitted: Admitted,
+    mut client: Client,
+    line: RequestLine,
+) {
     tokio::select! {
         biased;
         () = run.cut() => {}
@@ -283,7 +289,8 @@ impl Exchange {
 
     /// The headers that tell the token's rates and, of a plain answer, what is left of its budgets.
     pub fn rate_headers(&self) -> Headers {
-        of_rates(self.relay.gate.rate_states(&self.token), self.listener().dialect, self.relay.clock.now())
+        let states = self.relay.gate.rate_states(&self.token);
+        of_rates(states, self.listener().dialect, || self.relay.clock.now())
     }
 
     fn remaining_header(&self) -> Option<(&'static str, String)> {

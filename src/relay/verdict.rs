@@ -145,6 +145,10 @@ mod tests {
         }
     }
 
+    fn case<'a>(reading: &'a Reading, terms: &'a Terms) -> Case<'a> {
+        Case { reading, terms, floor: Money::from_nanos(7), floor_input: TokenCount::clamped(7), attempts: 1 }
+    }
+
     #[test]
     fn what_each_end_costs() {
         use Answer::{Empty, Error, Given, Nothing, Page, Unreadable};
@@ -172,16 +176,38 @@ mod tests {
         ];
         let terms = terms();
         for (ending, reading, want) in cases {
-            let case = Case {
-                reading: &reading,
-                terms: &terms,
-                floor: Money::from_nanos(7),
-                floor_input: TokenCount::clamped(7),
-                attempts: 1,
-            };
-            let got = settlement(ending, &case);
+            let got = settlement(ending, &case(&reading, &terms));
             let told = format!("{} {} {}", got.outcome.as_str(), got.cost.nanos(), got.source.as_str());
             assert_eq!(told, want, "{ending:?} {reading:?}");
         }
+    }
+
+    #[test]
+    fn outdated_figures_count_only_where_they_are_more() {
+        let terms = terms();
+        for (output, want) in [(3, 107), (30, 305)] {
+            let reading = Reading { is_outdated: true, ..reading(Answer::Given, 40, Some((5, output))) };
+            for ending in [Ending::Complete, Ending::ClientGoneComplete] {
+                assert_eq!(settlement(ending, &case(&reading, &terms)).cost.nanos(), want, "{ending:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_count_never_costs_less_than_the_floor() {
+        // Flex is cheaper; the floor is at the ordinary price.
+        let table = "model = \"m\"\ninput = 0.001\noutput = 0.01
+            tiers = { flex = { input = 0.0001, output = 0.0001 } }";
+        let catalogue = Catalogue::parse("", vec![PriceRow::parse(&table.parse().unwrap()).unwrap()]);
+        let terms = Terms::new(catalogue.unwrap().entry(Provider::OpenAi, "m").unwrap(), Multiplier::ONE);
+        let flex = |output| Reading { tier: Some(ServiceTier::Flex), ..reading(Answer::Given, output, None) };
+        for (output, cost) in [(4, 7), (4_000, 101)] {
+            let counted = settlement(Ending::Complete, &case(&flex(output), &terms));
+            assert_eq!(counted.cost.nanos(), cost, "7 and {output} bytes");
+            let output = TokenCount::clamped(output.div_euclid(4));
+            assert_eq!((counted.usage.input.get(), counted.usage.output), (7, output));
+        }
+        let unknown = settlement(Ending::Unanswered, &case(&flex(0), &terms));
+        assert_eq!((unknown.usage.all_input().get(), unknown.usage.all_output().get()), (7, 0));
     }
 }

@@ -95,6 +95,10 @@ impl Front {
             Err(refusal) => return *refusal,
         };
         visit.line.token = Some((caller.token().id, caller.token().user));
+        self.page()
+    }
+
+    fn page(&self) -> HttpResponse {
         let page = self.metrics.page(Gauges {
             queue_depth: self.store.queue_depth(),
             running: self.relay.running().count(),
@@ -200,6 +204,18 @@ pub async fn control(front: web::Data<Front>, request: HttpRequest, payload: web
         api::serve(&front.desk, &request, payload, front.body_timeout, &mut visit.line).await
     } else {
         visit.refuse(&Failure::no_route(request.method().as_str(), path))
+    };
+    visit.end(response)
+}
+
+/// Answers a request from the listener of the metrics: them alone, whoever asks.
+pub async fn metrics_alone(front: web::Data<Front>, request: HttpRequest) -> HttpResponse {
+    let mut visit = Visit::begin(&front, &request);
+    let (method, path) = (request.method(), request.uri().path());
+    let response = match (path, method) {
+        ("/metrics", &Method::GET | &Method::HEAD) => front.page(),
+        ("/metrics", _) => visit.refuse(&Failure::method_not_allowed("GET, HEAD")),
+        _ => visit.refuse(&Failure::no_route(method.as_str(), path)),
     };
     visit.end(response)
 }

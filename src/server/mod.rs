@@ -1,11 +1,12 @@
-//! The server: puts the rooms together, listens, and stops in order. Owns the start, the two listeners (the network's and
-//! the control socket's), the routes that belong to nobody else, and the signals.
+//! The server: puts the rooms together, listens, and stops in order. Owns the start, the listeners (the network's, the
+//! control socket's and that of the metrics), the routes that belong to nobody else, and the signals.
 
 mod assembly;
 mod connections;
 mod control;
 mod dispatch;
 mod first_start;
+mod metrics;
 mod stop;
 
 use std::io::{self, Write};
@@ -55,8 +56,12 @@ async fn serve(config: Config) -> Result<(), StartFault> {
     let front = Arc::new(Front::new(&config, &core));
     let (server, url) = bind(&config, &front)?;
     let control = control::bind(&config, &front)?;
+    let metrics = metrics::bind(&config, &front)?;
     let first_key = make_administrators(&core, &config, Purpose::Serve).await?;
-    let servers = [Some(server()), control.server.map(|run| run())].into_iter().flatten().collect();
+    let servers = [Some(server()), control.server.map(|run| run()), metrics.map(|run| run())]
+        .into_iter()
+        .flatten()
+        .collect();
     first_start::show_key(first_key.as_ref(), &url);
     first_start::show_address(&url);
     log::info!(

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::clock::Timestamp;
-use crate::directory::Directory;
+use crate::directory::Keys;
 use crate::ids::TokenId;
 use crate::store::token_record::end_of;
 use crate::store::{Effect, Txn};
@@ -86,15 +86,24 @@ fn hashes(sql: &Connection, token: TokenId, query: &str) -> rusqlite::Result<Vec
     found.collect()
 }
 
-/// Loads all keys.
+/// How many keys there are.
 ///
 /// # Errors
 /// Of the store.
-pub fn load(sql: &Connection, directory: &Directory) -> rusqlite::Result<()> {
+pub fn count(sql: &Connection) -> rusqlite::Result<i64> {
+    sql.query_row("SELECT count(*) FROM keys", [], |row| row.get(0))
+}
+
+/// Reads all keys.
+///
+/// # Errors
+/// Of the store.
+pub fn load(sql: &Connection) -> rusqlite::Result<Keys> {
+    let mut keys = Keys::with_room_for(usize::try_from(count(sql)?).unwrap_or(0));
     let mut select = sql.prepare("SELECT hash, token_id, expires_at FROM keys")?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
-        directory.put_key(KeyHash::from_bytes(row.get(0)?), TokenId(row.get(1)?), end_of(row.get(2)?));
+        keys.put(KeyHash::from_bytes(row.get(0)?), TokenId(row.get(1)?), end_of(row.get(2)?));
     }
-    Ok(())
+    Ok(keys)
 }

@@ -5,12 +5,14 @@ pub mod admins;
 pub mod audit;
 pub mod chain;
 mod change;
+mod common;
 mod effect;
 pub mod entries;
 mod examine;
 pub mod idempotency;
 mod journal;
 pub mod keys;
+pub mod load;
 mod open;
 mod queue;
 mod readers;
@@ -41,7 +43,7 @@ use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
 use crate::directory::Directory;
-use crate::ledger::{Book, Books, StoreFault, Zone};
+use crate::ledger::{Books, StoreFault, Zone};
 use crate::store::change::ChangeOf;
 use crate::store::journal::{Inbox, Op, Writer};
 use crate::store::open::{InstanceLock, lock_instance, open_writer, prepare_directory, sql_failed};
@@ -132,12 +134,7 @@ impl Store {
                 settings.recovery.as_str()
             );
         }
-        if let Some(seq) = recover::broken_link(&sql).map_err(failed)? {
-            return Err(OpenFault::broken_ledger(&settings.path, seq));
-        }
-        let mut book = Book::new(recover::known_from(now, zone));
-        tokens::load(&sql, directory, &mut book).map_err(failed)?;
-        recover::load_windows(&sql, &mut book, now, zone).map_err(failed)?;
+        let book = load::load(&sql, &settings.path, directory, (now, zone))?;
         let queue = Arc::new(Queue::new());
         let books = Arc::new(Books::new(book, Arc::new(Inbox(Arc::clone(&queue))), clock.clone()));
         let writer = Writer {

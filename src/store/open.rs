@@ -69,8 +69,15 @@ impl fmt::Display for OpenFault {
 /// `tgat`: marks a file as tollgate's (`PRAGMA application_id`).
 pub const APPLICATION_ID: i32 = 0x7467_6174;
 
-/// The schema, step by step: a database of version n needs the steps from n on. A step is never changed once released.
-pub const MIGRATIONS: [&str; 1] = [include_str!("../../schema.sql")];
+/// What makes a new database.
+const SCHEMA: &str = include_str!("../../schema.sql");
+
+/// What brings a database up to [`SCHEMA`]: one of version n, counted from 1, needs the steps from n - 1 on. A step is never
+/// changed once released.
+const UPGRADES: [&str; 1] = [include_str!("sql/upgrade_2.sql")];
+
+/// The version of [`SCHEMA`].
+pub const VERSION: usize = UPGRADES.len() + 1;
 
 /// The first SQLite whose WAL is safe with several connections.
 const SQLITE_NEEDED: i32 = 3_051_003;
@@ -157,6 +164,9 @@ pub fn open_writer(path: &Path, durability: Durability) -> Result<Connection, Op
     let unclean = fs::metadata(with_suffix(path, "-wal")).is_ok_and(|meta| meta.len() > 0);
     check_header(path, if unclean { LogBeside::Some } else { LogBeside::None })?;
     let sql = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+    sql.set_prepared_statement_cache_capacity(128);
+    #[cfg(test)]
+    let sql = crate::store::tests::watched(sql);
     // Until it is known to be ours and sound, nothing of it may change: closing must not move a log that was left over.
     let keep_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
     sql.set_db_config(keep_log, unclean).map_err(|error| sql_failed(path, &error))?;
@@ -174,12 +184,11 @@ pub fn open_writer(path: &Path, durability: Durability) -> Result<Connection, Op
         };
         sql.pragma_update(None, "synchronous", synchronous)?;
         sql.pragma_update(None, "wal_autocheckpoint", 0)?;
-        sql.pragma_update(None, "journal_size_limit", 16 << 20)?;
+        sql.pragma_update(None, "journal_size_limit", 32 << 20)?;
         sql.pragma_update(None, "foreign_keys", true)
     };
     set_up().map_err(|error| sql_failed(path, &error))?;
     migrate(&sql).map_err(|error| sql_failed(path, &error))?;
-    sql.set_prepared_statement_cache_capacity(128);
     Ok(sql)
 }
 
@@ -300,11 +309,11 @@ fn check_identity(sql: &Connection, path: &Path) -> Result<(), OpenFault> {
             path.display()
         )));
     }
-    if usize::try_from(version).is_ok_and(|version| version > MIGRATIONS.len()) {
+    if usize::try_from(version).is_ok_and(|version| version > VERSION) {
         return Err(OpenFault::Damaged(format!(
             "{} was written by a newer tollgate (schema {version}; this one knows up to {}); it was left as it is",
             path.display(),
-            MIGRATIONS.len()
+            VERSION
         )));
     }
     Ok(())
@@ -323,24 +332,28 @@ fn quick_check(sql: &Connection, path: &Path) -> Result<(), OpenFault> {
     Err(OpenFault::Damaged(format!("{} is damaged ({verdict}); restore a backup", path.display())))
 }
 
-/// Runs the missing steps, each in one transaction.
+/// Makes the tables, or runs the steps that are missing, each in one transaction.
 fn migrate(sql: &Connection) -> rusqlite::Result<()> {
     let version: i32 = sql.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let done = usize::try_from(version).unwrap_or(0);
-    for (at, step) in MIGRATIONS.iter().enumerate().skip(done) {
-        sql.execute_batch("BEGIN IMMEDIATE")?;
-        let run = || -> rusqlite::Result<()> {
-            sql.execute_batch(step)?;
-            sql.pragma_update(None, "application_id", APPLICATION_ID)?;
-            sql.pragma_update(None, "user_version", i64::try_from(at + 1).unwrap_or(i64::MAX))?;
-            sql.execute_batch("COMMIT")
-        };
-        if let Err(error) = run() {
-            drop(sql.execute_batch("ROLLBACK"));
-            return Err(error);
-        }
+    let Some(done) = usize::try_from(version).ok().filter(|version| *version > 0) else {
+        return step_to(sql, VERSION, SCHEMA);
+    };
+    for (at, step) in UPGRADES.iter().enumerate().skip(done - 1) {
+        log::info!("the database is brought to version {}", at + 2);
+        step_to(sql, at + 2, step)?;
     }
     Ok(())
+}
+
+fn step_to(sql: &Connection, version: usize, step: &str) -> rusqlite::Result<()> {
+    sql.execute_batch("BEGIN IMMEDIATE")?;
+    let run = || -> rusqlite::Result<()> {
+        sql.execute_batch(step)?;
+        sql.pragma_update(None, "application_id", APPLICATION_ID)?;
+        sql.pragma_update(None, "user_version", i64::try_from(version).unwrap_or(i64::MAX))?;
+        sql.execute_batch("COMMIT")
+    };
+    run().inspect_err(|_| drop(sql.execute_batch("ROLLBACK")))
 }
 
 fn failed(what: &str, path: &Path, error: &std::io::Error) -> OpenFault {
@@ -355,15 +368,5 @@ pub fn sql_failed(path: &Path, error: &rusqlite::Error) -> OpenFault {
             OpenFault::Damaged(format!("{} is damaged ({error}); it was left as it is", path.display()))
         }
         _ => OpenFault::Failed(format!("cannot use the database {}: {error}", path.display())),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_steps_are_those_of_this_release() {
-        assert_eq!(MIGRATIONS.len(), 1);
     }
 }

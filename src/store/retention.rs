@@ -1,5 +1,5 @@
-//! What the writer does now and then: forgets idempotency records after a day, ends keys whose grace is over, and removes
-//! ledger rows that are older than the operator keeps.
+//! What the writer does now and then: moves what tokens spent into their rows, forgets idempotency records after a day, ends
+//! keys whose grace is over, and removes ledger rows that are older than the operator keeps.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,18 +19,23 @@ const DAY: i64 = 24 * HOUR;
 /// Ledger rows removed in one transaction.
 const ROWS: usize = 10_000;
 
+/// Tokens whose spending is moved in one transaction.
+const TOKENS: i64 = 1_000;
+
 /// See the room's head.
 #[derive(Debug)]
 pub struct Housekeeping {
     /// Days that ledger rows are kept; 0 keeps all.
     retention_days: i64,
     next: Timestamp,
+    /// The last token whose spending was moved in this round; 0 between rounds.
+    folded: i64,
 }
 
 impl Housekeeping {
     /// Keeps house for the first time an hour after `now`; a start stays quick.
     pub fn new(retention_days: i64, now: Timestamp) -> Self {
-        Self { retention_days, next: Timestamp::from_millis(now.millis() + HOUR) }
+        Self { retention_days, next: Timestamp::from_millis(now.millis() + HOUR), folded: 0 }
     }
 
     /// Whether it is time. A clock that stepped back by more than a period does not stop it.
@@ -49,6 +54,11 @@ impl Housekeeping {
         now: Timestamp,
         zone: Zone,
     ) -> rusqlite::Result<Head> {
+        self.folded = fold(sql, self.folded)?;
+        if self.folded != 0 {
+            self.next = now;
+            return Ok(head);
+        }
         self.next = Timestamp::from_millis(now.millis() + HOUR);
         sql.execute("DELETE FROM idempotency WHERE created_at < ?1", [now.millis() - DAY])?;
         sql.execute("DELETE FROM keys WHERE expires_at <> -1 AND expires_at < ?1", [now.millis() - DAY])?;
@@ -56,21 +66,37 @@ impl Housekeeping {
             return Ok(head);
         }
         let before = now.millis() - self.retention_days.saturating_mul(DAY);
-        sql.execute_batch("BEGIN IMMEDIATE")?;
-        let pruned = prune(sql, head, before, now, zone).and_then(|pruned| {
-            sql.execute_batch("COMMIT")?;
-            Ok(pruned)
-        });
-        let (head, removed) = pruned.inspect_err(|_| {
-            if !sql.is_autocommit() {
-                drop(sql.execute_batch("ROLLBACK"));
-            }
-        })?;
+        let (head, removed) = in_transaction(sql, || prune(sql, head, before, now, zone))?;
         if removed == ROWS {
             self.next = now;
         }
         Ok(head)
     }
+}
+
+/// Moves what the next tokens behind `after` were charged of late into their rows; the last of them, or 0 when none is left.
+fn fold(sql: &Connection, after: i64) -> rusqlite::Result<i64> {
+    let slice = "SELECT token_id FROM spent WHERE token_id > ?1 ORDER BY token_id LIMIT ?2";
+    let (last, tokens): (Option<i64>, i64) = sql
+        .prepare_cached(&format!("SELECT max(token_id), count(*) FROM ({slice})"))?
+        .query_row([after, TOKENS], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let Some(last) = last else { return Ok(0) };
+    in_transaction(sql, || {
+        sql.prepare_cached(include_str!("sql/tokens_fold.sql"))?.execute([after, last])?;
+        sql.prepare_cached("DELETE FROM spent WHERE token_id > ?1 AND token_id <= ?2")?.execute([after, last])
+    })?;
+    Ok(if tokens < TOKENS { 0 } else { last })
+}
+
+/// Runs `work` in a transaction of its own: all of it is committed, or nothing.
+fn in_transaction<T>(sql: &Connection, work: impl FnOnce() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    sql.execute_batch("BEGIN IMMEDIATE")?;
+    let done = work().and_then(|done| sql.execute_batch("COMMIT").map(|()| done));
+    done.inspect_err(|_| {
+        if !sql.is_autocommit() {
+            drop(sql.execute_batch("ROLLBACK"));
+        }
+    })
 }
 
 /// What the removed rows of one token and user add up to.

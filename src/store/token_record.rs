@@ -1,6 +1,5 @@
 //! A token's row: what is in it, and what requests and the audit see of it.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rusqlite::Row;
@@ -11,7 +10,8 @@ use crate::ids::{TokenId, UserId};
 use crate::ledger::Limits;
 use crate::money::Money;
 use crate::store::Effect;
-use crate::tokens::{ApiToken, IpList, ModelList, Scopes};
+use crate::store::common::Common;
+use crate::tokens::{ApiToken, Scopes};
 
 /// What an administrator may set of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,22 +99,18 @@ impl TokenRecord {
     ///
     /// # Errors
     /// When a list in the row cannot be read: it was changed from outside, and must not widen what the token may do.
-    pub fn to_live(&self, groups: &mut GroupNames) -> rusqlite::Result<ApiToken> {
-        let settings = &self.settings;
-        let models = if settings.model_limits_enabled {
-            Some(ModelList::parse(&settings.model_limits).map_err(|_| unreadable(14, "model_limits"))?)
-        } else {
-            None
-        };
-        let ips = IpList::parse(&settings.allow_ips).map_err(|_| unreadable(17, "allow_ips"))?;
+    pub fn to_live(&self) -> rusqlite::Result<ApiToken> {
+        let (settings, mut common) = (&self.settings, Common::default());
+        let models =
+            if settings.model_limits_enabled { Some(common.models(&settings.model_limits)?) } else { None };
         Ok(ApiToken {
             id: self.id,
             user: self.user,
             enabled: settings.enabled,
             expires_at: end_of(settings.expires_at),
             models,
-            ips,
-            group: groups.get(&settings.group),
+            ips: common.ips(&settings.allow_ips)?,
+            group: common.group(&settings.group),
             cross_group_retry: settings.cross_group_retry,
             rpm: settings.rpm,
             tpm: settings.tpm,
@@ -129,7 +125,7 @@ impl TokenRecord {
     /// As [`TokenRecord::to_live`].
     pub fn to_effect(&self) -> rusqlite::Result<Effect> {
         Ok(Effect::PutToken {
-            token: Arc::new(self.to_live(&mut GroupNames::default())?),
+            token: Arc::new(self.to_live()?),
             unlimited: self.settings.unlimited,
             limits: self.settings.limits,
         })
@@ -153,23 +149,8 @@ impl TokenRecord {
     }
 }
 
-/// The names of groups, each kept in memory once.
-#[derive(Debug, Default)]
-pub struct GroupNames(BTreeSet<Arc<str>>);
-
-impl GroupNames {
-    fn get(&mut self, group: &str) -> Arc<str> {
-        let name = if group.is_empty() { "default" } else { group };
-        if let Some(known) = self.0.get(name) {
-            return Arc::clone(known);
-        }
-        let name: Arc<str> = Arc::from(name);
-        self.0.insert(Arc::clone(&name));
-        name
-    }
-}
-
-fn unreadable(column: usize, name: &'static str) -> rusqlite::Error {
+/// A column whose text is none that this program writes.
+pub(super) fn unreadable(column: usize, name: &'static str) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, Type::Text, format!("unreadable {name}").into())
 }
 

@@ -1,20 +1,16 @@
-//! Tokens on disk: reading, making, changing and deleting their rows, pages of them, and the loading of all at a start.
+//! Tokens on disk: reading, making, changing and deleting their rows, and pages of them.
 //! Counters are not this file's: they are written with the ledger rows they sum up.
-
-use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::clock::Timestamp;
-use crate::directory::Directory;
 use crate::ids::{TokenId, UserId};
-use crate::ledger::Book;
 use crate::money::Money;
 use crate::store::token_record::read_token;
-use crate::store::{Effect, Txn, keys, users};
+use crate::store::{Effect, Txn, keys};
 use crate::tokens::KeyHash;
 
-pub use crate::store::token_record::{GroupNames, TokenRecord, TokenSettings};
+pub use crate::store::token_record::{TokenRecord, TokenSettings};
 
 /// A live token.
 ///
@@ -26,16 +22,18 @@ pub fn find(sql: &Connection, id: TokenId) -> rusqlite::Result<Option<TokenRecor
     select.query_row([id.0], read_token).optional()
 }
 
-/// The live token that `origin` made: the one of the environment.
+/// Finds one of the few tokens that the token API did not make, by an index that has no others.
+pub(super) const BY_ORIGIN: &str = concat!(
+    include_str!("sql/token_select.sql"),
+    "WHERE origin = ?1 AND origin <> 'api' AND deleted_at = -1 ORDER BY id DESC LIMIT 1"
+);
+
+/// The live token that `origin`, which is not the token API, made: the one of the environment.
 ///
 /// # Errors
 /// Of the store.
 pub fn find_by_origin(sql: &Connection, origin: &str) -> rusqlite::Result<Option<TokenRecord>> {
-    let mut select = sql.prepare_cached(concat!(
-        include_str!("sql/token_select.sql"),
-        "WHERE origin = ?1 AND deleted_at = -1 ORDER BY id DESC LIMIT 1"
-    ))?;
-    select.query_row([origin], read_token).optional()
+    sql.prepare_cached(BY_ORIGIN)?.query_row([origin], read_token).optional()
 }
 
 /// Which tokens a page shows, and which part of them.
@@ -206,22 +204,4 @@ pub fn delete(txn: &mut Txn<'_>, id: TokenId) -> rusqlite::Result<()> {
     txn.sql().prepare_cached("UPDATE tokens SET deleted_at = ?1 WHERE id = ?2")?.execute([now, id.0])?;
     txn.effect(Effect::ForgetToken(id));
     Ok(())
-}
-
-/// Loads all that lives into the directory and the book: users, tokens, keys. Windows are loaded afterwards.
-///
-/// # Errors
-/// Of the store, and on a row that cannot be read.
-pub fn load(sql: &Connection, directory: &Directory, book: &mut Book) -> rusqlite::Result<()> {
-    users::load(sql, directory, book)?;
-    let mut select = sql.prepare(concat!(include_str!("sql/token_select.sql"), "WHERE deleted_at = -1"))?;
-    let mut rows = select.query([])?;
-    let mut groups = GroupNames::default();
-    while let Some(row) = rows.next()? {
-        let token = read_token(row)?;
-        directory.put_token(Arc::new(token.to_live(&mut groups)?));
-        book.put_token(token.id, token.user, token.settings.unlimited, token.settings.limits);
-        book.load_token(token.id, token.granted, token.used);
-    }
-    keys::load(sql, directory)
 }

@@ -24,7 +24,7 @@ struct UsageSum {
     usage: [i64; Usage::KINDS],
 }
 
-/// What a row of `tokens` grows by.
+/// What a row of `spent` grows by.
 #[derive(Clone, Debug, Default)]
 struct TokenSum {
     charged: i64,
@@ -219,7 +219,7 @@ impl<'a> Txn<'a> {
     /// Of the store.
     pub fn grant_token(&mut self, token: TokenId, user: UserId, amount: Money) -> rusqlite::Result<()> {
         self.flush()?;
-        let (granted, used) = self.sums("SELECT granted, used FROM tokens WHERE id = ?1", token.0)?;
+        let (granted, used) = self.sums(include_str!("sql/token_sums.sql"), token.0)?;
         for step in lift(granted, used, amount) {
             self.append(&self.grant_row(token.0, user, step))?;
             self.add_granted("UPDATE tokens SET granted = granted + ?1 WHERE id = ?2", step, token.0)?;
@@ -323,7 +323,9 @@ impl<'a> Txn<'a> {
     pub fn flush(&mut self) -> rusqlite::Result<()> {
         let counters = std::mem::take(&mut self.counters);
         let mut tokens = self.sql.prepare_cached(
-            "UPDATE tokens SET used = used + ?1, accessed_at = max(accessed_at, ?2) WHERE id = ?3",
+            "INSERT INTO spent (charged, accessed_at, token_id) VALUES (?1, ?2, ?3)
+             ON CONFLICT (token_id) DO UPDATE SET charged = charged + excluded.charged,
+               accessed_at = max(accessed_at, excluded.accessed_at)",
         )?;
         for (id, sum) in &counters.tokens {
             tokens.execute([sum.charged, sum.accessed_at, *id])?;

@@ -116,7 +116,7 @@ fn read_counters(sql: &Connection) -> rusqlite::Result<Counters> {
     let (anchor, pruned_day) = read_anchor(sql)?;
     let mut counters = Counters { anchor, pruned_day, head: Head::read(sql)?, ..Counters::default() };
     counters.open_holds = sql.query_row("SELECT count(*) FROM holds", [], |row| row.get(0))?;
-    each(sql, "SELECT id, user_id, granted, used FROM tokens", |row| {
+    each(sql, include_str!("sql/tokens_sums.sql"), |row| {
         counters
             .tokens
             .insert(row.get(0)?, (row.get(1)?, Sums { granted: row.get(2)?, charged: row.get(3)? }));

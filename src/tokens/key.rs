@@ -1,6 +1,7 @@
 //! Keys: 48 characters drawn uniformly, of which only a hash is kept.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
@@ -18,8 +19,17 @@ pub const KEY_LENGTH: usize = 48;
 pub struct Key(Secret<[u8; KEY_LENGTH]>);
 
 /// `SHA-256("sk-" + key)`: all that is kept of a key. It is no credential.
-#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyHash([u8; 32]);
+
+impl Hash for KeyHash {
+    /// Eight bytes of a digest are as good as all: nobody can choose them but by drawing keys. Turned so that the upper bits of
+    /// the digest, by which the store orders keys, are those from which a map takes a key's place: a start fills it in order.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        state.write_u64(u64::from_be_bytes([a, b, c, d, e, f, g, h]).rotate_left(21));
+    }
+}
 
 /// Draws keys: ChaCha20, seeded once from the operating system.
 pub struct KeyMint(ChaCha20Rng);

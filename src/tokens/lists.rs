@@ -1,13 +1,14 @@
 //! Allow-lists: of models and of client addresses.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
-/// Names of models: exact, case-sensitive; a trailing `*` matches a prefix.
+/// Names of models: exact, case-sensitive; a trailing `*` matches a prefix. Many tokens may share one: a clone is no copy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ModelList {
-    names: Vec<String>,
+    names: Arc<[String]>,
 }
 
 /// What is wrong with a list.
@@ -53,7 +54,7 @@ impl ModelList {
                 return Err(ListFault::Malformed(name.clone()));
             }
         }
-        Ok(Self { names })
+        Ok(Self { names: names.into() })
     }
 
     /// Whether no name is on it.
@@ -75,10 +76,10 @@ impl ModelList {
     }
 }
 
-/// Client addresses and networks; an empty list permits any.
+/// Client addresses and networks; an empty list permits any. Many tokens may share one: a clone is no copy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IpList {
-    nets: Vec<IpNet>,
+    nets: Arc<[IpNet]>,
 }
 
 impl IpList {
@@ -99,7 +100,7 @@ impl IpList {
             let net = entry.parse::<IpNet>().ok().or_else(|| entry.parse::<IpAddr>().ok().map(IpNet::from));
             nets.push(canonical_net(net.ok_or_else(|| ListFault::Malformed(entry.to_owned()))?));
         }
-        Ok(Self { nets })
+        Ok(Self { nets: nets.into() })
     }
 
     /// Whether it permits any address.

@@ -72,6 +72,7 @@ mod tests {
         for text in ["é", "中文", "😀", "\u{0}", " \n \t", "aaaaaaaa", "ﷺ"] {
             assert!(count("gpt-4o", &[text]).unwrap() <= i64::try_from(text.len()).unwrap(), "{text}");
         }
+        assert_eq!(COUNTED_AT_MOST, 262_144);
         assert_eq!(count("gpt-4o", &["a".repeat(COUNTED_AT_MOST), "b".to_owned()]), None);
     }
 

@@ -141,7 +141,9 @@ pub fn error_body(error: &ErrorWords<'_>, dialect: Dialect, id: &str) -> Vec<u8>
     let ErrorWords { message, param, code, status, .. } = *error;
     let kind = error.kind.word(dialect);
     let body = match dialect {
-        Dialect::OpenAi => serde_json::to_vec(&Envelope { error: OpenAiError { message, kind, param, code } }),
+        Dialect::OpenAi => {
+            serde_json::to_vec(&Envelope { error: OpenAiError { message, kind, param, code } })
+        }
         Dialect::Anthropic => {
             let details = AnthropicDetails { error_code: code };
             let error = AnthropicError { kind, message, details };

@@ -201,8 +201,10 @@ impl Meter {
 
     /// What the reply came to, so far.
     pub fn reading(&self) -> Reading {
-        let is_outdated = self.figures.is_some() && self.output_then.is_some_and(|then| self.output_bytes > then);
-        let usage = self.figures.and_then(|figures| self.usage_of(figures, is_outdated));
+        let is_outdated =
+            self.figures.is_some() && self.output_then.is_some_and(|then| self.output_bytes > then);
+        let written = if is_outdated { estimated(self.output_bytes) } else { TokenCount::ZERO };
+        let usage = self.figures.and_then(|figures| self.usage_of(figures, written));
         // Text without output is no usage.
         let believed = usage.filter(|usage| !self.has_output || usage.all_output() > TokenCount::ZERO);
         let is_outdated = is_outdated && believed.is_some();
@@ -218,17 +220,14 @@ impl Meter {
         }
     }
 
-    /// The kinds of these figures. Anthropic's come before the output, too: what was written since is counted here.
-    fn usage_of(&self, figures: Figures, is_outdated: bool) -> Option<Usage> {
+    /// The kinds of these figures. Anthropic's come before the output, too: `written` was counted here since.
+    fn usage_of(&self, figures: Figures, written: TokenCount) -> Option<Usage> {
         match self.metering {
             Metering::Chat => Some(figures.usage()),
             Metering::Inputs => figures.input_usage(),
             Metering::Messages => {
-                let mut usage = figures.disjoint_usage()?;
-                if is_outdated {
-                    usage.output = usage.output.max(estimated(self.output_bytes));
-                }
-                Some(usage)
+                let usage = figures.disjoint_usage()?;
+                Some(Usage { output: usage.output.max(written), ..usage })
             }
         }
     }
@@ -290,12 +289,12 @@ impl Meter {
     }
 
     /// Takes what a `usage` member said; whether it says anything.
-    fn take_usage(&mut self, reported: Reported) -> bool {
+    fn take_usage(&mut self, reported: &Reported) -> bool {
         match reported {
             Reported::Nothing => return false,
             Reported::Nonsense => self.suspect = true,
             Reported::Figures(figures) => {
-                self.figures = Some(self.figures.map_or(figures, |seen| seen.merged(figures)));
+                self.figures = Some(self.figures.map_or(*figures, |seen| seen.merged(*figures)));
                 self.output_then = None;
             }
         }

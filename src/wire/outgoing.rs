@@ -109,7 +109,8 @@ mod tests {
         Outgoing { model: None, cap: None, cap_field: "max_tokens", ask_usage: false };
 
     fn ask(text: &str) -> Ask {
-        Ask::parse(Form::Chat, Bytes::copy_from_slice(text.as_bytes()), &AskLimits { max_choices: 8 }).unwrap()
+        Ask::parse(Form::Chat, Bytes::copy_from_slice(text.as_bytes()), &AskLimits { max_choices: 8 })
+            .unwrap()
     }
 
     fn sent(text: &str, edits: &Outgoing<'_>) -> String {

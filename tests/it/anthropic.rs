@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{COMPLETION, Gate, Gateway, Mock, PROMPT, QUOTA, Received, Reply, Request, Response, SOON};
+use crate::harness::{
+    COMPLETION, Gate, Gateway, Mock, PROMPT, QUOTA, Received, Reply, Request, Response, SOON,
+};
 use crate::harness::{Settings, Token, chat, eventually, nanos};
 
 const ROUTE: &str = "/v1/messages";
@@ -21,7 +23,7 @@ fn settings(mock: &Mock) -> Settings {
         mock.address()
     );
     let price = "[[prices]]\nmodel = \"c-*\"\nprovider = \"anthropic\"\ninput = 2\ncached_input = 0.2\ncache_write = 2.5\n\
-         cache_write_1h = 4\noutput = 10\nper_tool_call = 0.01\nmax_input_tokens = 1000\nmax_output_tokens = 16384\nimage_tokens = 50\n";
+         cache_write_1h = 4\noutput = 10\nper_tool_call = 0.01\nmax_input_tokens = 5000\nmax_output_tokens = 16384\nimage_tokens = 50\n";
     let settings = Settings::demo().env("CLAUDE_KEY", mock.key()).append(&channel).append(price);
     settings.channel("other", mock, "models = [\"m-*\"]").price("m-*", "2", "2")
 }
@@ -52,7 +54,9 @@ fn event(data: &Value) -> String {
 }
 
 fn start(usage: &Value) -> String {
-    event(&json!({"type": "message_start", "message": {"id": "msg_1", "type": "message", "content": [], "usage": usage}}))
+    event(
+        &json!({"type": "message_start", "message": {"id": "msg_1", "type": "message", "content": [], "usage": usage}}),
+    )
 }
 
 fn text(words: &str) -> String {
@@ -123,7 +127,9 @@ fn a_stream() {
     let usage = json!({"input_tokens": 10, "cache_read_input_tokens": 50, "cache_creation_input_tokens": 20, "output_tokens": 1});
     let events = [
         start(&usage),
-        event(&json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}})),
+        event(
+            &json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
+        ),
         event(&json!({"type": "ping"})),
         text("one "),
         text("two"),
@@ -163,7 +169,8 @@ fn what_is_held() {
         Reply::json(200, &whole(&json!({"input_tokens": 1, "output_tokens": 1}))).behind(&shut)
     });
     let gateway = Gateway::start(settings(&mock));
-    let image = json!({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "QUJD"}});
+    let image =
+        json!({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "QUJD"}});
     let said = |content: Value| json!({"messages": [{"role": "user", "content": content}]});
     let search = json!({"type": "web_search_20250305", "name": "web_search", "max_uses": 3});
     let mut searching = said(json!("hello"));
@@ -174,8 +181,11 @@ fn what_is_held() {
         // The image is 50; the rest is what stands around it.
         (said(json!([image])), (4 + 4 + 7 + 16 + 48 + 50) * PRICES[3]),
         // What a search finds: the model's whole input, and each call.
-        (searching, 1_000 * PRICES[3] + 3 * CALL),
-        (said(json!([{"type": "document", "source": {"type": "url", "url": "https://x"}}])), 1_000 * PRICES[3]),
+        (searching, 5_000 * PRICES[3] + 3 * CALL),
+        (
+            said(json!([{"type": "document", "source": {"type": "url", "url": "https://x"}}])),
+            5_000 * PRICES[3],
+        ),
     ];
     for (more, input) in &cases {
         let token = rich(&gateway);
@@ -229,7 +239,9 @@ fn shape(answer: &Response) -> (u16, String, String) {
 fn refusals_in_the_dialect() {
     let mock = Mock::start(|_| Reply::json(200, &whole(&json!({"input_tokens": 9, "output_tokens": 4}))));
     let gateway = Gateway::start(settings(&mock).set("server", "max_body_bytes", "2000"));
-    let token = gateway.create(json!({"remain_credits": 100, "model_limits_enabled": true, "model_limits": "c-*,m-*,dull,gone"}));
+    let token = gateway.create(
+        json!({"remain_credits": 100, "model_limits_enabled": true, "model_limits": "c-*,m-*,dull,gone"}),
+    );
     let raw = |method: &str, kind: &str, body: &str| {
         let request = Request::new(method, ROUTE).bearer(&token.key).header("Content-Type", kind);
         gateway.send(&request.body(body.as_bytes()))
@@ -246,7 +258,12 @@ fn refusals_in_the_dialect() {
         (gateway.post("", ROUTE, &body(&plain)), 401, "authentication_error", "missing_api_key"),
         (raw("GET", "application/json", ""), 405, "invalid_request_error", "method_not_allowed"),
         (raw("POST", "application/json", "{"), 400, "invalid_request_error", "invalid_json"),
-        (raw("POST", "application/json", "{\"model\":1,\"model\":2}"), 400, "invalid_request_error", "duplicate_field"),
+        (
+            raw("POST", "application/json", "{\"model\":1,\"model\":2}"),
+            400,
+            "invalid_request_error",
+            "duplicate_field",
+        ),
         (raw("POST", "application/json", "{}"), 400, "invalid_request_error", "invalid_parameter"),
         (raw("POST", "text/plain", "{}"), 415, "invalid_request_error", "unsupported_media_type"),
         (raw("POST", "application/json", &" ".repeat(3_000)), 413, "request_too_large", "request_too_large"),
@@ -277,9 +294,14 @@ fn providers_that_fail() {
     let mock = Mock::start(move |request: &Received| match request.json()["model"].as_str().unwrap() {
         "c-400" => Reply::json(400, &told),
         "c-200" => Reply::json(200, &wrong),
-        "c-529" => Reply::json(529, &json!({"type": "error", "error": {"type": "overloaded_error", "message": "busy"}})),
+        "c-529" => Reply::json(
+            529,
+            &json!({"type": "error", "error": {"type": "overloaded_error", "message": "busy"}}),
+        ),
         "c-html" => Reply::body(200, "text/html", "<html></html>"),
-        "c-first" => stream(&[event(&json!({"type": "error", "error": {"type": "overloaded_error", "message": "busy"}}))]),
+        "c-first" => stream(&[event(
+            &json!({"type": "error", "error": {"type": "overloaded_error", "message": "busy"}}),
+        )]),
         other => panic!("{other}"),
     });
     let gateway = Gateway::start(settings(&mock));
@@ -321,22 +343,29 @@ fn streams_that_break() {
 fn a_client_that_leaves() {
     let usage = json!({"input_tokens": 40, "output_tokens": 1});
     let began = [start(&usage), text("twelve bytes")];
-    let mock = Mock::start(move |_| began.iter().fold(Reply::sse(), |reply, event| reply.chunk(event)).hang());
+    let mock =
+        Mock::start(move |_| began.iter().fold(Reply::sse(), |reply, event| reply.chunk(event)).hang());
     let gateway = Gateway::start(settings(&mock));
     let token = rich(&gateway);
-    let mut exchange = gateway.open(&Request::post(ROUTE, &body(&json!({"stream": true}))).bearer(&token.key));
+    let mut exchange =
+        gateway.open(&Request::post(ROUTE, &body(&json!({"stream": true}))).bearer(&token.key));
     exchange.event();
     drop(exchange);
     eventually("the provider is let go", SOON, || (mock.hang_ups() == 1).then_some(()));
     let row = gateway.last_entry(&token);
-    assert_eq!((&row["outcome"], nanos(&row["charged_usd"])), (&json!("client_gone"), cost([40, 0, 0, 0, 3])));
+    assert_eq!(
+        (&row["outcome"], nanos(&row["charged_usd"])),
+        (&json!("client_gone"), cost([40, 0, 0, 0, 3]))
+    );
 }
 
 /// Counting tokens is free, also for a token that is exhausted; lists and rates bind it.
 #[test]
 fn counting_tokens() {
     let mock = Mock::start(|request: &Received| match request.json()["model"].as_str().unwrap() {
-        "c-400" => Reply::json(400, &json!({"type": "error", "error": {"type": "x", "message": "mock says no"}})),
+        "c-400" => {
+            Reply::json(400, &json!({"type": "error", "error": {"type": "x", "message": "mock says no"}}))
+        }
         "c-500" => Reply::json(500, &json!({})),
         "c-bad" => Reply::json(200, &json!({"error": "x"})),
         _ => Reply::json(200, &json!({"input_tokens": 14})),
@@ -384,13 +413,13 @@ fn the_demo_model() {
     let usage = &plain["usage"];
     let row = gateway.last_entry(&token);
     assert_eq!(row["output_tokens"], usage["output_tokens"], "{row}");
-    let streamed = ask(&gateway, &token, &json!({"model": "demo", "max_tokens": 500, "stream": true})).expect(200);
+    let streamed =
+        ask(&gateway, &token, &json!({"model": "demo", "max_tokens": 500, "stream": true})).expect(200);
     assert!(streamed.clean && streamed.text().ends_with(&stop()), "{}", streamed.text());
-    let words: String = streamed
-        .events()
-        .iter()
-        .filter_map(|data| serde_json::from_str::<Value>(data).unwrap()["delta"]["text"].as_str().map(str::to_owned))
-        .collect();
+    let text = streamed.text();
+    let data =
+        text.lines().filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data: ")?).ok());
+    let words: String = data.filter_map(|data| data["delta"]["text"].as_str().map(str::to_owned)).collect();
     assert_eq!(plain["content"][0]["text"], words);
     assert_eq!(nanos(&gateway.last_entry(&token)["charged_usd"]), nanos(&row["charged_usd"]));
 }
@@ -399,13 +428,15 @@ fn the_demo_model() {
 #[test]
 fn models_in_the_dialect() {
     let mock = Mock::answering(1, 1);
-    let gateway = Gateway::start(settings(&mock).append("[[prices]]\nmodel = \"c-1\"\ninput = 1\noutput = 1"));
+    let gateway =
+        Gateway::start(settings(&mock).append("[[prices]]\nmodel = \"c-1\"\ninput = 1\noutput = 1"));
     let token = rich(&gateway);
     let get = |target: &str, key: &str| {
         gateway.send(&Request::get(target).bearer(key).header("anthropic-version", "2023-06-01"))
     };
     let list = get("/v1/models", &token.key).expect(200);
-    let ids: Vec<_> = list.json()["data"].as_array().unwrap().iter().map(|model| model["id"].clone()).collect();
+    let ids: Vec<_> =
+        list.json()["data"].as_array().unwrap().iter().map(|model| model["id"].clone()).collect();
     assert!(ids.contains(&json!("c-1")) && ids.contains(&json!("demo")), "{ids:?}");
     assert_eq!((list.json()["has_more"].clone(), list.header("request-id").is_some()), (json!(false), true));
     assert_eq!(get("/v1/models/c-1", &token.key).expect(200).json()["type"], "model");

@@ -174,7 +174,7 @@ fn each_departure_is_charged_once() {
     let gates: Vec<_> = cases.iter().map(|_| Gate::new()).collect();
     let (scripts, shut) = (cases.clone(), gates.clone());
     let mock = Mock::start(move |request: &Received| script(scripts[request.number], &shut[request.number]));
-    let settings = Settings::with(&mock).set("server", "timeouts", "{ header = 5, body = 30, write = 2 }");
+    let settings = Settings::with(&mock).set("server", "timeouts", "{ header = 30, body = 30, write = 2 }");
     let gateway = Gateway::start(settings);
     for (number, (case, gone)) in cases.into_iter().zip(&gates).enumerate() {
         depart(&gateway, &mock, number, case, gone);

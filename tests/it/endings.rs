@@ -100,7 +100,7 @@ fn a_stall_before_the_terminator() {
         let end = format!("data: {}\n\ndata: {}\n\ndata: [DONE]\n\n", delta("z"), usage_event(3, 4));
         reply.chunk(end).end()
     });
-    let settings = Settings::with(&mock).set("server", "timeouts", "{ header = 5, body = 30, write = 2 }");
+    let settings = Settings::with(&mock).set("server", "timeouts", "{ header = 30, body = 30, write = 2 }");
     let gateway = Gateway::start(settings);
     let token = gateway.create(json!({"remain_quota": 100_000_000}));
     let mut connection: Connection = gateway.connect();

@@ -14,6 +14,8 @@ mod anthropic;
 #[cfg(test)]
 mod auth;
 #[cfg(test)]
+mod barriers;
+#[cfg(test)]
 mod bounds;
 #[cfg(test)]
 mod completions;
@@ -51,6 +53,8 @@ mod rates;
 mod scale;
 #[cfg(test)]
 mod snapshots;
+#[cfg(test)]
+mod soak;
 #[cfg(test)]
 mod stream;
 #[cfg(test)]

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use crate::harness::{COMPLETION, Gate, Gateway, Mock, PROMPT, Reply, Request, Settings, chat, delta, nanos};
+use crate::harness::{
+    COMPLETION, Connection, Gate, Gateway, Mock, PROMPT, Reply, Request, Settings, chat, delta, nanos,
+};
 
 /// Samples by name and labels, as the page spells them.
 fn samples(gateway: &Gateway) -> BTreeMap<String, String> {
@@ -43,6 +45,27 @@ fn it_needs_the_scope_manage() {
         let name = format!("tollgate_requests_total{{route=\"/metrics\",status=\"{status}\"}}");
         assert_eq!(number(&samples, &name), count, "{name}");
     }
+}
+
+/// The listener of its own needs no key, and has nothing else.
+#[test]
+fn its_own_listener() {
+    let gateway = Gateway::start(Settings::demo().set("server", "metrics_listen", "\"127.0.0.1:0\""));
+    assert!(gateway.log_shows("/metrics, without a key"));
+    let (_, log) = gateway.printed();
+    let (_, rest) = log.split_once("metrics are at http://").unwrap();
+    let address = rest.split_once('/').unwrap().0.parse().unwrap();
+    let ask = |request: &Request| {
+        let mut connection = Connection::open(address);
+        connection.send(&request.bytes());
+        connection.answer().unwrap().finish()
+    };
+    assert!(ask(&Request::get("/metrics")).expect(200).text().contains("tollgate_store_recording 1\n"));
+    for target in ["/", "/v1/models", "/v1/tokens", "/livez"] {
+        assert_eq!(ask(&Request::get(target).bearer(gateway.admin())).status, 404, "{target}");
+    }
+    assert_eq!(ask(&Request::new("POST", "/metrics")).status, 405);
+    assert_eq!(gateway.send(&Request::get("/metrics")).status, 401);
 }
 
 #[test]

@@ -231,7 +231,7 @@ fn clients_that_do_not_read() {
     let gateway = Gateway::start(Settings::with(&mock).set(
         "server",
         "timeouts",
-        "{ header = 5, body = 30, write = 1 }",
+        "{ header = 30, body = 30, write = 1 }",
     ));
     let token = rich(&gateway);
     let request = Request::post("/v1/chat/completions", &streamed(&json!({}))).bearer(&token.key);

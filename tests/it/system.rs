@@ -107,6 +107,12 @@ fn a_process_that_stands_still() {
     plain.send(&request(false).bytes());
     mock.wait_for(4);
     gateway.signal(Signal::STOP);
+    eventually("all of its threads stand still", SOON, || {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", gateway.pid())).unwrap();
+        let states = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap());
+        let runs = |stat: &String| !stat.rsplit_once(") ").unwrap().1.starts_with('T');
+        (states.filter(runs).count() == 0).then_some(())
+    });
     let mut probe = gateway.connect();
     probe.patience(Duration::from_millis(400));
     probe.send(&Request::get("/livez").bytes());
@@ -141,15 +147,15 @@ fn a_foreign_reader_that_stays() {
     let pairs: BTreeMap<_, _> = (0..16).map(|n| (format!("k{n}"), "x".repeat(512))).collect();
     let change = json!({"metadata": pairs});
     let start = Instant::now();
-    while length() < 17 * MIB {
+    while length() < 33 * MIB {
         gateway.patch(&target, &change).expect(200);
-        assert!(start.elapsed() < SOON, "{} bytes", length());
+        assert!(start.elapsed() < 6 * SOON, "{} bytes", length());
     }
-    assert!(length() < 64 * MIB, "{} bytes", length());
+    assert!(length() < 96 * MIB, "{} bytes", length());
     stranger.execute_batch("ROLLBACK").unwrap();
     drop(stranger);
     eventually("the log is small again", SOON, || {
         gateway.create(json!({}));
-        (length() <= 16 * MIB).then_some(())
+        (length() <= 32 * MIB).then_some(())
     });
 }

@@ -14,7 +14,7 @@ pub(super) fn answer(body: &Bytes) -> ProviderReply {
     match Wish::parse(body) {
         Ok(wish) if wish.stream => wish.streamed(&id_of(body)),
         Ok(wish) => wish.plain(&id_of(body)),
-        Err(complaint) => refusal(complaint),
+        Err(complaint) => refusal(&complaint),
     }
 }
 
@@ -23,11 +23,11 @@ pub(super) fn count_tokens(body: &Bytes) -> ProviderReply {
     let counted = object(body).and_then(|body| Ok(read_input(&body)?.0));
     match counted {
         Ok(input) => json_reply(StatusCode::OK, &json!({ "input_tokens": input })),
-        Err(complaint) => refusal(complaint),
+        Err(complaint) => refusal(&complaint),
     }
 }
 
-fn refusal(complaint: Complaint) -> ProviderReply {
+fn refusal(complaint: &Complaint) -> ProviderReply {
     let error = json!({"type": "invalid_request_error", "message": complaint.message});
     json_reply(StatusCode::BAD_REQUEST, &json!({"type": "error", "error": error}))
 }
@@ -151,7 +151,10 @@ mod tests {
             let text: String = events.iter().filter_map(|event| event["delta"]["text"].as_str()).collect();
             assert_eq!(plain["content"][0]["text"], text);
             let end = &events[events.len() - 2];
-            assert_eq!((&end["usage"], &end["delta"]["stop_reason"]), (&plain["usage"], &plain["stop_reason"]));
+            assert_eq!(
+                (&end["usage"], &end["delta"]["stop_reason"]),
+                (&plain["usage"], &plain["stop_reason"])
+            );
             assert_eq!(plain["usage"]["input_tokens"], 3 + 4);
             assert_eq!(plain["usage"]["output_tokens"], count(&text));
             assert_eq!(events.last().unwrap()["type"], "message_stop");

@@ -87,12 +87,7 @@ impl Exchange {
 }
 
 /// The body for the client: the provider's own JSON, or its words in our shape where it is none.
-pub(super) fn told(
-    channel: &Channel,
-    body: &Bytes,
-    (status, message): (u16, &str),
-    to: Listener,
-) -> Bytes {
+pub(super) fn told(channel: &Channel, body: &Bytes, (status, message): (u16, &str), to: Listener) -> Bytes {
     let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
     match std::str::from_utf8(body) {
         Ok(text) if is_json => clean(channel, text).into(),

@@ -1,11 +1,13 @@
 //! The store in a directory of its own, with a clock held by hand: what is on disk, what memory shows, and that both agree.
 
 mod journal;
+mod loading;
 mod opening;
 mod proof;
 mod recovery;
 mod retention;
 mod schedules;
+mod statements;
 mod trouble;
 
 use std::collections::BTreeSet;
@@ -31,6 +33,8 @@ use crate::store::chain::Head;
 use crate::tokens::{ApiToken, IpList, Role, Scopes};
 use crate::usage::{TokenCount, Usage};
 
+pub use statements::watched;
+
 /// Noon of 24 November 2026, UTC.
 const NOON: i64 = 1_795_521_600;
 const DAY_SECONDS: i64 = 86_400;
@@ -39,6 +43,9 @@ const DAY_SECONDS: i64 = 86_400;
 const TOKENS: [(TokenId, UserId); 3] =
     [(TokenId(1), UserId(1)), (TokenId(2), UserId(1)), (TokenId(3), UserId(2))];
 const GRANTED: i64 = 1_000_000;
+
+/// What a token was granted and has used, on disk.
+const TOKEN_SUMS: &str = include_str!("../sql/token_sums.sql");
 
 fn nanos(nanos: i64) -> Money {
     Money::from_nanos(nanos)
@@ -108,7 +115,7 @@ impl Site {
                 book.load_user(user, granted, used);
             }
             book.put_token(token, user, false, Limits::default());
-            let (granted, used) = sums(&sql, "SELECT granted, used FROM tokens WHERE id = ?1", token.0);
+            let (granted, used) = sums(&sql, TOKEN_SUMS, token.0);
             book.load_token(token, granted, used);
         }
     }
@@ -155,7 +162,7 @@ impl Site {
         assert_eq!(book.held(), Money::ZERO);
         for (token, user) in TOKENS {
             let found = book.token(token, self.windows()).unwrap();
-            let on_disk = sums(&sql, "SELECT granted, used FROM tokens WHERE id = ?1", token.0);
+            let on_disk = sums(&sql, TOKEN_SUMS, token.0);
             assert_eq!(
                 (found.total.granted, found.total.used, found.total.held),
                 (on_disk.0, on_disk.1, Money::ZERO)
@@ -198,6 +205,10 @@ fn count(path: &Path, query: &str) -> i64 {
 
 fn sums(sql: &Connection, query: &str, id: i64) -> (Money, Money) {
     sql.query_row(query, [id], |row| Ok((nanos(row.get(0)?), nanos(row.get(1)?)))).unwrap()
+}
+
+fn used_by_token(path: &Path, id: i64) -> i64 {
+    sums(&raw(path), TOKEN_SUMS, id).1.nanos()
 }
 
 fn assert_clean(path: &Path) {

@@ -37,9 +37,10 @@ async fn a_clean_ledger_proves_itself() {
 }
 
 /// What is done to the books, and what the proof must say of it.
-const TAMPERINGS: [(&str, &str); 25] = [
+const TAMPERINGS: [(&str, &str); 26] = [
     ("UPDATE tokens SET used = used + 1 WHERE id = 1", "token 1: used is 101 nanodollars, its ledger adds up to 100"),
     ("UPDATE tokens SET used = 0 WHERE id = 2", "token 2: used is 0 "),
+    ("INSERT INTO spent VALUES (1, 5, 0) ON CONFLICT DO UPDATE SET charged = charged + 5", "token 1: used is 105 "),
     ("UPDATE tokens SET granted = granted + 1 WHERE id = 1", "token 1: granted is 1000001 "),
     ("UPDATE users SET used = used - 1 WHERE id = 2", "user 2: used is 129 "),
     ("UPDATE users SET granted = granted - 1 WHERE id = 2", "user 2: granted is 9999999 "),
@@ -122,7 +123,7 @@ async fn only_a_head_that_was_kept_shows_a_forged_end() {
     let sql = raw(site.path());
     sql.execute_batch(
         "DROP TRIGGER ledger_loses_a_prefix_only; DELETE FROM ledger WHERE seq = 7;
-         UPDATE tokens SET used = 50 WHERE id = 1; UPDATE users SET used = 50 WHERE id = 1;
+         UPDATE spent SET charged = 50 WHERE token_id = 1; UPDATE users SET used = 50 WHERE id = 1;
          UPDATE usage SET charged = 50, requests = 1, input = 50, output = 1",
     )
     .unwrap();

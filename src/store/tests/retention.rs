@@ -75,6 +75,66 @@ async fn a_prefix_goes_and_everything_else_stays() {
     site.assert_sound(&store);
 }
 
+/// What was spent lies beside the tokens' rows until the writer keeps house. Wherever it lies, every figure is the same.
+#[tokio::test]
+async fn what_was_spent_moves_into_the_tokens_rows() {
+    let site = Site::new();
+    let store = site.open().await;
+    let (all, path) = (|path: &Path| count(path, "SELECT count(*) FROM spent"), site.path());
+    for (token, cost) in [(0, 50), (1, 60), (0, 7)] {
+        site.spend(&store, token, 100, cost).await;
+    }
+    let used = || [1, 2, 3].map(|token| used_by_token(path, token));
+    let shown = |store: &Store| {
+        let sql = raw(path);
+        let found = TOKENS.map(|(id, _)| tokens::find(&sql, id).unwrap().unwrap());
+        site.assert_sound(store);
+        found.map(|token| (token.used.nanos(), token.granted.nanos(), token.accessed_at.millis()))
+    };
+    let before = shown(&store);
+    assert_eq!((all(path), used()), (2, [57, 60, 0]));
+    assert_eq!(before.map(|(used, ..)| used), [57, 60, 0]);
+    drop(store);
+    let store = site.open().await;
+    assert_eq!(shown(&store), before, "loaded from both");
+
+    keep_house(&site, &store, NOON + 3_700).await;
+    assert_eq!((all(path), used()), (0, [57, 60, 0]));
+    assert_eq!(count(path, "SELECT sum(used) FROM tokens"), 117);
+    assert_eq!(shown(&store), before);
+    site.spend(&store, 0, 100, 1).await;
+    assert_eq!(used(), [58, 60, 0]);
+    site.assert_sound(&store);
+}
+
+/// Many tokens move in slices; none is passed over, and none moves twice.
+#[tokio::test]
+async fn spending_moves_in_slices() {
+    let site = Site::new();
+    drop(site.open().await);
+    let sql = raw(site.path());
+    let token = "INSERT INTO tokens SELECT ?1, user_id, origin, name, status, created_at, accessed_at, expires_at, unlimited, granted,
+      7, daily_limit, monthly_limit, model_limits_enabled, model_limits, group_name, cross_group_retry, allow_ips, rpm, tpm,
+      max_concurrency, scopes, metadata, fingerprint, deleted_at FROM tokens WHERE id = 1";
+    sql.execute_batch("BEGIN").unwrap();
+    for id in 10..2_510_i64 {
+        sql.execute(token, [id]).unwrap();
+        sql.execute("INSERT INTO spent VALUES (?1, ?1, ?1)", [id]).unwrap();
+    }
+    sql.execute_batch("COMMIT").unwrap();
+    let now = site.clock.now();
+    let mut housekeeping = Housekeeping::new(0, now);
+    let head = Head::read(&sql).unwrap();
+    for left in [1_500, 500, 0] {
+        assert!(left == 1_500 || housekeeping.is_due(now), "the rest does not wait for an hour");
+        housekeeping.run(&sql, head, now, site.zone).unwrap();
+        assert_eq!(count(site.path(), "SELECT count(*) FROM spent"), left);
+    }
+    assert!(!housekeeping.is_due(now));
+    assert_eq!(count(site.path(), "SELECT count(*) FROM tokens WHERE id >= 10 AND used <> 7 + id"), 0);
+    assert_eq!(count(site.path(), "SELECT count(*) FROM tokens WHERE id >= 10 AND accessed_at <> id"), 0);
+}
+
 /// OP-19: killed while it prunes, wherever the log then ends, the old rows are all there or all gone, and everything
 /// adds up; the next time it does what is left to do.
 #[tokio::test]

@@ -157,8 +157,7 @@ impl Core {
         let (head, _) = txn.finish().unwrap();
         sql.execute_batch("COMMIT").unwrap();
         let directory = directory();
-        let mut book = Book::new(recover::known_from(now, zone));
-        tokens::load(&sql, &directory, &mut book).unwrap();
+        let book = load::load(&sql, site.path(), &directory, (now, zone)).unwrap();
         let queue = Arc::new(Queue::new());
         let books = Arc::new(Books::new(book, Arc::new(Inbox(Arc::clone(&queue))), site.clock.clone()));
         let writer = Writer {
@@ -232,12 +231,13 @@ impl Core {
         let lines: Vec<_> = room.lines().collect();
         for line in lines.iter().filter(|line| matches!(line.which, Which::Token | Which::User)) {
             assert!(line.used.checked_add(line.held) <= Some(line.limit), "I3: {line:?}");
-            let of = if line.which == Which::Token { "token" } else { "user" };
-            let query = format!(
-                "SELECT granted, used + (SELECT coalesce(sum(amount), 0) FROM holds WHERE {of}_id = 1)
-                 FROM {of}s WHERE id = ?1"
-            );
-            let (granted, spent) = sums(&sql, &query, 1);
+            let (of, totals) = match line.which {
+                Which::Token => ("token", TOKEN_SUMS),
+                _ => ("user", "SELECT granted, used FROM users WHERE id = ?1"),
+            };
+            let (granted, used) = sums(&sql, totals, 1);
+            let held = format!("SELECT 0, coalesce(sum(amount), 0) FROM holds WHERE {of}_id = ?1");
+            let spent = used.checked_add(sums(&sql, &held, 1).1).unwrap();
             assert!(line.used.checked_add(line.held) >= Some(spent), "I8: {line:?}, the disk {spent:?}");
             assert!(line.limit <= granted, "I8: {line:?}, granted on disk {granted:?}");
         }

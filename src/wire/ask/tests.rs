@@ -315,7 +315,13 @@ fn content_of_messages_is_counted_by_its_kind() {
     // What stands around it: role, user, content, and 16 for the message.
     for (json, text, beside, images, unseen) in [
         (r#"[{"type":"text","text":"abc"}]"#, 3, 12, 0, false),
-        (r#"[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"QUJD"}}]"#, 0, 48, 1, false),
+        (
+            r#"[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"QUJD"}}]"#,
+            0,
+            48,
+            1,
+            false,
+        ),
         // In any order, and by escapes.
         (
             r#"[{"source":{"data":"QUJD","media_type":"image\/png","typ\u0065":"base64"},"type":"image"}]"#,
@@ -324,9 +330,21 @@ fn content_of_messages_is_counted_by_its_kind() {
             1,
             false,
         ),
-        (r#"[{"type":"document","source":{"type":"text","media_type":"text/plain","data":"abcde"}}]"#, 5, 50, 0, false),
+        (
+            r#"[{"type":"document","source":{"type":"text","media_type":"text/plain","data":"abcde"}}]"#,
+            5,
+            50,
+            0,
+            false,
+        ),
         (r#"[{"type":"tool_use","id":"t1","name":"f","input":{"a":"bc"}}]"#, 3, 26, 0, false),
-        (r#"[{"type":"tool_result","tool_use_id":"t1","content":[{"type":"text","text":"ok"}]}]"#, 2, 47, 0, false),
+        (
+            r#"[{"type":"tool_result","tool_use_id":"t1","content":[{"type":"text","text":"ok"}]}]"#,
+            2,
+            47,
+            0,
+            false,
+        ),
         (r#"[{"type":"thinking","thinking":"hm","signature":"QUJDREVG"}]"#, 2, 37, 0, false),
         (r#"[{"type":"redacted_thinking","data":"QUJDREVG"}]"#, 0, 33, 0, false),
     ] {
@@ -348,7 +366,9 @@ fn content_of_messages_is_counted_by_its_kind() {
     // Text that only looks like media is text.
     let ask = content(r#"[{"type":"text","text":"data:image/png;base64,QUJD"}]"#);
     assert_eq!((ask.text_bytes, ask.images), (26, 0));
-    let ask = content(r#"[{"type":"tool_use","input":{"source":{"type":"base64","media_type":"image/png","data":"QUJD"}}}]"#);
+    let ask = content(
+        r#"[{"type":"tool_use","input":{"source":{"type":"base64","media_type":"image/png","data":"QUJD"}}}]"#,
+    );
     assert_eq!((ask.images, ask.unseen_input), (0, false));
 }
 
@@ -358,7 +378,12 @@ fn tools_of_the_provider_are_calls_and_unseen_input() {
         (r#""tools":[{"name":"f","input_schema":{}}],"#, 1, 0, false),
         (r#""tools":[{"type":"custom","name":"f"},{"type":"bash_20250124","name":"bash"}],"#, 2, 0, false),
         (r#""tools":[{"type":"web_search_20250305","name":"web_search","max_uses":3}],"#, 1, 3, true),
-        (r#""tools":[{"type":"web_fetch_20250910","name":"f"},{"type":"code_execution_20250825"}],"#, 2, 20, true),
+        (
+            r#""tools":[{"type":"web_fetch_20250910","name":"f"},{"type":"code_execution_20250825"}],"#,
+            2,
+            20,
+            true,
+        ),
         (r#""mcp_servers":[{"type":"url","url":"https://x","name":"x"}],"#, 0, 10, true),
         (r#""mcp_servers":[],"tools":null,"container":null,"#, 0, 0, false),
         (r#""container":"c1","#, 0, 0, true),
@@ -388,9 +413,11 @@ fn what_cannot_be_metered_in_messages_is_refused() {
         let text = format!("{{{members}\"model\":\"m\",\"messages\":[]}}");
         assert_eq!(param(Ask::parse(Form::Messages, Bytes::from(text), &LIMITS)), want, "{members}");
     }
-    for (text, want) in
-        [("{\"messages\":[]}", "model"), ("{\"model\":\"m\"}", "messages"), ("{\"model\":\"m\",\"messages\":1}", "messages")]
-    {
+    for (text, want) in [
+        ("{\"messages\":[]}", "model"),
+        ("{\"model\":\"m\"}", "messages"),
+        ("{\"model\":\"m\",\"messages\":1}", "messages"),
+    ] {
         assert_eq!(param(Ask::parse(Form::Messages, Bytes::from(text), &LIMITS)), want, "{text}");
     }
     for text in [
@@ -402,6 +429,12 @@ fn what_cannot_be_metered_in_messages_is_refused() {
         let fault = Ask::parse(Form::Messages, Bytes::from(text), &LIMITS).unwrap_err();
         assert!(matches!(fault, AskFault::Json(JsonFault::Duplicate(_))), "{text}");
     }
-    assert_eq!(message_with("\"speed\":\"fast\",\"service_tier\":\"auto\",").unwrap().tier, ServiceTier::Priority);
-    assert_eq!(message_with("\"service_tier\":\"auto\",\"speed\":\"standard\",").unwrap().tier, ServiceTier::Auto);
+    assert_eq!(
+        message_with("\"speed\":\"fast\",\"service_tier\":\"auto\",").unwrap().tier,
+        ServiceTier::Priority
+    );
+    assert_eq!(
+        message_with("\"service_tier\":\"auto\",\"speed\":\"standard\",").unwrap().tier,
+        ServiceTier::Auto
+    );
 }

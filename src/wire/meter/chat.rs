@@ -37,7 +37,7 @@ impl Meter {
 
     /// Reads the usage that comes next; whether it says anything.
     fn usage(&mut self, cursor: &mut Cursor<'_>) -> Result<bool, JsonFault> {
-        Ok(self.take_usage(Reported::read(cursor)?))
+        Ok(self.take_usage(&Reported::read(cursor)?))
     }
 
     fn nested_usage(&mut self, cursor: &mut Cursor<'_>) -> Result<(), JsonFault> {

@@ -45,7 +45,7 @@ impl Meter {
         let mut read = UsageReader::default();
         let reported = read.object(cursor)?;
         self.tier = self.tier.filter(|tier| *tier == ServiceTier::Priority).or(read.tier).or(self.tier);
-        Ok(self.take_usage(reported))
+        Ok(self.take_usage(&reported))
     }
 
     fn blocks(&mut self, cursor: &mut Cursor<'_>) -> Result<(), JsonFault> {

@@ -66,6 +66,25 @@ fn the_gateways_own_event_is_stripped_and_no_other() {
         assert_eq!(stream(UsageEvent::Gateway, other).0, [Forward], "{other}");
     }
     assert_eq!(stream(UsageEvent::Client, "data:  [DONE] \r\n\r\n").0, [Terminator]);
+    let (_, reading) = stream(UsageEvent::Client, "data:\n\n");
+    assert_eq!((reading.answer, reading.suspect), (Answer::Nothing, false), "an empty event is none");
+}
+
+#[test]
+fn usage_before_the_last_output_is_outdated() {
+    let both = DELTA.replace("null", "{\"prompt_tokens\":5,\"completion_tokens\":2}");
+    for (text, outdated) in [
+        (format!("{DELTA}{USAGE}"), false),
+        (format!("{USAGE}{DELTA}"), true),
+        (format!("{USAGE}{DELTA}{USAGE}"), false),
+        (both.clone(), false),
+        (format!("{both}{DELTA}"), true),
+        (format!("{both}{DONE}"), false),
+        (DELTA.to_owned(), false),
+    ] {
+        let (_, reading) = stream(UsageEvent::Client, &text);
+        assert_eq!((reading.is_outdated, reading.suspect), (outdated, outdated), "{text}");
+    }
 }
 
 #[test]
@@ -115,6 +134,17 @@ fn kinds_are_disjoint() {
             "{\"prompt_tokens\":4,\"completion_tokens\":3,\"total_tokens\":100}",
             vec![("input", 4), ("output", 96)],
         ),
+        // Images are kinds of their own; Anthropic says what was written to the cache at the top.
+        (
+            "{\"input_tokens\":100,\"output_tokens\":50,\"cache_creation_input_tokens\":20,\"input_tokens_details\":{\"image_tokens\":30},\"output_tokens_details\":{\"image_tokens\":40}}",
+            vec![
+                ("input", 50),
+                ("cache_write", 20),
+                ("output", 10),
+                ("image_input", 30),
+                ("image_output", 40),
+            ],
+        ),
         // A detail larger than its total.
         (
             "{\"prompt_tokens\":10,\"completion_tokens\":5,\"prompt_tokens_details\":{\"cached_tokens\":60,\"audio_tokens\":1},\"completion_tokens_details\":{\"reasoning_tokens\":9}}",
@@ -146,6 +176,10 @@ fn nonsense_is_not_believed() {
         "{\"prompt_tokens\":5,\"completion_tokens\":99999999999999999999999}",
         "{\"prompt_tokens\":5,\"completion_tokens\":2,\"prompt_tokens_details\":{\"cached_tokens\":-1}}",
         "{\"prompt_tokens\":5,\"completion_tokens\":2,\"prompt_tokens_details\":[]}",
+        "{\"prompt_tokens\":5,\"completion_tokens\":2,\"prompt_tokens_details\":{\"cached_tokens\":1.5}}",
+        "{\"prompt_tokens\":5,\"completion_tokens\":2,\"prompt_tokens_details\":{\"cached_tokens\":\"1\",\"audio_tokens\":0}}",
+        "{\"completion_tokens_details\":{\"reasoning_tokens\":-1},\"prompt_tokens\":5,\"completion_tokens\":2}",
+        "{\"server_tool_use\":{\"web_search_requests\":-1},\"prompt_tokens\":5,\"completion_tokens\":2}",
         "{\"completion_tokens\":2}",
         // No output, although text flowed.
         "{\"prompt_tokens\":5,\"completion_tokens\":0}",
@@ -171,6 +205,8 @@ fn all_that_the_model_wrote_is_counted() {
             "{\"reasoning_content\":\"abc\",\"reasoning\":\"abc\",\"reasoning_details\":[{\"text\":\"abc\"}]}",
             3,
         ),
+        ("{\"reasoning\":\"abc\",\"content\":\"de\"}", 5),
+        ("{\"reasoning\":\"abcd\",\"reasoning_content\":\"ab\"}", 4),
         (
             "{\"tool_calls\":[{\"index\":0,\"id\":\"x\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]}",
             3,
@@ -205,6 +241,8 @@ fn what_is_no_answer_is_known_as_such() {
         ("{}", Answer::Empty),
         ("{\"error\":null}", Answer::Empty),
         ("\"ok\"", Answer::Empty),
+        ("{\"choices\":null}", Answer::Empty),
+        ("{\"choices\":{\"text\":\"x\"}}", Answer::Empty),
         ("{\"error\":{\"message\":\"m\"}}", Answer::Error),
         ("{\"error\":\"m\",\"choices\":[]}", Answer::Error),
         ("[{\"error\":{\"code\":429}}]", Answer::Error),
@@ -214,6 +252,8 @@ fn what_is_no_answer_is_known_as_such() {
         ("{\"choices\":[{}]}", Answer::Given),
     ] {
         assert_eq!(body(text).answer, want, "{text}");
+        // What cannot be read may be output; what can be and is no answer is none.
+        assert_eq!(body(text).has_output, want == Answer::Unreadable, "{text}");
     }
     let reading =
         body("{\"error\":{\"message\":\"m\"},\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":0}}");
@@ -267,7 +307,8 @@ fn large_events_are_scanned() {
 
 /// The steps and the reading of a stream of Anthropic's, given by the data of its events.
 fn events(data: &[&str]) -> (Vec<Step>, Reading) {
-    let text: String = data.iter().map(|data| format!("event: x\ndata: {}\n\n", data.replace('\n', ""))).collect();
+    let text: String =
+        data.iter().map(|data| format!("event: x\ndata: {}\n\n", data.replace('\n', ""))).collect();
     stream_of(Meter::new(Metering::Messages, UsageEvent::Gateway), &text)
 }
 
@@ -282,7 +323,8 @@ const START: &str = r#"{"type":"message_start","message":{"id":"msg_1","type":"m
     "ephemeral_1h_input_tokens":20},"output_tokens":1,"service_tier":"standard"}}}"#;
 const TEXT: &str =
     r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"abcdefgh"}}"#;
-const END: &str = r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":15}}"#;
+const END: &str =
+    r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":15}}"#;
 const STOP: &str = r#"{"type":"message_stop"}"#;
 
 #[test]
@@ -372,7 +414,8 @@ fn usage_of_a_message_is_read() {
         ));
         assert_eq!((reading.usage, reading.suspect), (None, true), "{usage}");
     }
-    let tier = |usage: &str| message(&format!("{{\"content\":[],\"usage\":{{\"input_tokens\":1,{usage}}}}}")).tier;
+    let tier =
+        |usage: &str| message(&format!("{{\"content\":[],\"usage\":{{\"input_tokens\":1,{usage}}}}}")).tier;
     assert_eq!(tier(r#""service_tier":"priority""#), Some(ServiceTier::Priority));
     assert_eq!(tier(r#""speed":"fast","service_tier":"standard""#), Some(ServiceTier::Priority));
     assert_eq!(tier(r#""service_tier":"standard","speed":"fast""#), Some(ServiceTier::Priority));

@@ -24,6 +24,7 @@ pub(super) struct Figures {
 }
 
 /// What a `usage` member holds.
+#[expect(clippy::large_enum_variant, reason = "it lives for a moment, on the stack")]
 pub(super) enum Reported {
     /// Null, or nothing known.
     Nothing,

@@ -39,6 +39,7 @@ pub struct Gateway {
     known: Mutex<BTreeSet<String>>,
     past: String,
     wrapper: Vec<String>,
+    patience: Duration,
     is_checked_at_end: bool,
 }
 
@@ -66,6 +67,7 @@ impl Gateway {
             admin: admin.clone(),
             past: String::new(),
             wrapper: Vec::new(),
+            patience: 3 * SOON,
             is_checked_at_end: true,
         };
         gateway.learn(&admin);
@@ -75,6 +77,11 @@ impl Gateway {
     /// Leaves out the assertions of the end: for tests that break the database on purpose.
     pub fn leave_unchecked(&mut self) {
         self.is_checked_at_end = false;
+    }
+
+    /// Lets a stop, and commands that should end, take as long as this: for a large database.
+    pub fn be_patient(&mut self, limit: Duration) {
+        self.patience = limit;
     }
 
     /// Starts it in its directory (again), and waits until it listens.
@@ -135,7 +142,7 @@ impl Gateway {
     /// Starts a run that should end by itself, and gives what it left.
     #[track_caller]
     pub fn run(&self, arguments: &[&str]) -> Output {
-        self.launch(arguments).finish(3 * SOON)
+        self.launch(arguments).finish(self.patience)
     }
 
     /// A run that must end with exit code 0; its standard output.
@@ -199,7 +206,7 @@ impl Gateway {
     pub fn terminate(&mut self) {
         let process = self.process.take().expect("it runs");
         process.signal(Signal::TERM);
-        let status = process.wait(3 * SOON);
+        let status = process.wait(self.patience);
         let log = self.remember(process);
         assert_eq!(status.and_then(|status| status.code()), Some(0), "SIGTERM: {status:?}\n{}", tail(&log));
     }

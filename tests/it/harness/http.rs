@@ -242,7 +242,7 @@ impl Connection {
         self.patience(limit);
         let mut buffer = [0; 4096];
         loop {
-            match self.stream.read(&mut buffer) {
+            match read(&mut self.stream, &mut buffer) {
                 Ok(0) => return true,
                 Ok(_) => {}
                 Err(error) => return !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
@@ -276,7 +276,7 @@ impl Connection {
 
     fn fill(&mut self) -> Result<(), String> {
         let mut buffer = [0; 16 * 1024];
-        match self.stream.read(&mut buffer) {
+        match read(&mut self.stream, &mut buffer) {
             Ok(0) => Err("closed".to_owned()),
             Ok(count) => {
                 self.buffer.extend_from_slice(&buffer[..count]);
@@ -390,7 +390,12 @@ impl Exchange {
     }
 
     /// Reads to the end, clean or not.
-    pub fn finish(mut self) -> Response {
+    pub fn finish(self) -> Response {
+        self.finish_and_keep().0
+    }
+
+    /// Reads to the end; the connection too, where it can carry another request.
+    pub fn finish_and_keep(mut self) -> (Response, Option<Connection>) {
         let mut body = std::mem::take(&mut self.unread);
         let clean = loop {
             match self.piece() {
@@ -399,7 +404,20 @@ impl Exchange {
                 Piece::Cut(_) => break false,
             }
         };
-        Response { status: self.status, headers: self.headers, body, clean }
+        let response = Response { status: self.status, headers: self.headers, body, clean };
+        let closes = response.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
+        let goes_on = clean && !closes && !matches!(self.framing, Framing::Close);
+        (response, goes_on.then_some(self.connection))
+    }
+}
+
+/// Reads once. A process that was stopped for a while and goes on is no end of the connection.
+pub fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> std::io::Result<usize> {
+    loop {
+        match stream.read(buffer) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            other => return other,
+        }
     }
 }
 

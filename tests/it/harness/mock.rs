@@ -1,7 +1,7 @@
 //! A provider on a free port that keeps every request it gets and answers by script, one thread per connection.
 //! Dropping it ends them all. Must not know the gateway.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with};
 use serde_json::Value;
 
+use super::http::read;
 use super::reply::Step;
 use super::{Reply, SOON, unique};
 
@@ -72,9 +73,17 @@ impl Gate {
 
 type Script = dyn Fn(&Received) -> Reply + Send + Sync;
 
+/// What came so far.
+#[derive(Default)]
+struct Arrivals {
+    count: usize,
+    kept: Vec<Received>,
+}
+
 struct Shared {
     script: Box<Script>,
-    received: Mutex<Vec<Received>>,
+    received: Mutex<Arrivals>,
+    is_forgetful: AtomicBool,
     arrived: Condvar,
     stop: AtomicBool,
     running: AtomicUsize,
@@ -111,6 +120,7 @@ impl Mock {
         let shared = Arc::new(Shared {
             script: Box::new(script),
             received: Mutex::default(),
+            is_forgetful: AtomicBool::new(false),
             arrived: Condvar::new(),
             stop: AtomicBool::new(false),
             running: AtomicUsize::new(0),
@@ -158,14 +168,19 @@ impl Mock {
         &self.key
     }
 
+    /// Keeps no request from now on, and only counts: for runs of millions.
+    pub fn forget(&self) {
+        self.shared.is_forgetful.store(true, Ordering::SeqCst);
+    }
+
     /// All requests so far, in order.
     pub fn received(&self) -> Vec<Received> {
-        self.shared.received.lock().unwrap().clone()
+        self.shared.received.lock().unwrap().kept.clone()
     }
 
     /// How many requests came so far.
     pub fn count(&self) -> usize {
-        self.shared.received.lock().unwrap().len()
+        self.shared.received.lock().unwrap().count
     }
 
     /// The most requests that were being answered at one time.
@@ -183,8 +198,8 @@ impl Mock {
     pub fn wait_for(&self, count: usize) {
         let received = self.shared.received.lock().unwrap();
         let (received, _) =
-            self.shared.arrived.wait_timeout_while(received, SOON, |all| all.len() < count).unwrap();
-        let came = received.len();
+            self.shared.arrived.wait_timeout_while(received, SOON, |all| all.count < count).unwrap();
+        let came = received.count;
         drop(received);
         assert!(came >= count, "the provider got {came} of {count} requests");
     }
@@ -210,7 +225,9 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         shared.open.lock().unwrap().extend(stream.try_clone());
         let serving = Arc::clone(shared);
         let thread = Builder::new().name("mock-serve".to_owned()).spawn(move || serve(stream, &serving));
-        shared.threads.lock().unwrap().extend(thread);
+        let mut threads = shared.threads.lock().unwrap();
+        threads.retain(|thread| !thread.is_finished());
+        threads.extend(thread);
     }
 }
 
@@ -228,13 +245,23 @@ fn serve(mut stream: TcpStream, shared: &Shared) {
             break;
         }
     }
+    forget(&stream, shared);
     drop(stream.shutdown(Shutdown::Both));
+}
+
+/// Closes the handle that was kept for the end.
+fn forget(stream: &TcpStream, shared: &Shared) {
+    let port = stream.peer_addr().ok();
+    shared.open.lock().unwrap().retain(|kept| kept.peer_addr().ok() != port);
 }
 
 fn keep(mut request: Received, shared: &Shared) -> Received {
     let mut received = shared.received.lock().unwrap();
-    request.number = received.len();
-    received.push(request.clone());
+    request.number = received.count;
+    received.count += 1;
+    if !shared.is_forgetful.load(Ordering::SeqCst) {
+        received.kept.push(request.clone());
+    }
     shared.arrived.notify_all();
     request
 }
@@ -262,8 +289,7 @@ fn perform(step: Step, stream: &mut TcpStream, shared: &Shared) -> bool {
         Step::Reset => {
             let _ = rustix::net::sockopt::set_socket_linger(&*stream, Some(Duration::ZERO));
             // A reset is sent when the last handle closes, so the one kept for the end must go first.
-            let port = stream.peer_addr().ok();
-            shared.open.lock().unwrap().retain(|kept| kept.peer_addr().ok() != port);
+            forget(stream, shared);
             false
         }
     }
@@ -274,7 +300,7 @@ fn wait_for_hang_up(stream: &mut TcpStream, shared: &Shared) {
     let start = Instant::now();
     let mut buffer = [0; 1024];
     while !shared.stop.load(Ordering::SeqCst) && start.elapsed() < 6 * SOON {
-        match stream.read(&mut buffer) {
+        match read(stream, &mut buffer) {
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
             Ok(count) if count > 0 => {}
             _ => {
@@ -332,7 +358,7 @@ fn fill_until(
         if let Some(place) = found(buffer) {
             return Some(place);
         }
-        match stream.read(&mut piece) {
+        match read(stream, &mut piece) {
             Ok(count) if count > 0 => buffer.extend_from_slice(&piece[..count]),
             _ => return None,
         }

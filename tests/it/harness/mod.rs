@@ -1,6 +1,7 @@
 //! What all tests stand on: the gateway as a process, a raw HTTP client, a scripted provider. Must not know the
 //! program's own types: everything here is observable from outside.
 
+mod disk;
 mod gateway;
 mod http;
 mod mock;
@@ -9,12 +10,13 @@ mod reply;
 mod settings;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+pub use disk::{Disk, Sums};
 pub use gateway::{Gateway, Token, printed_key};
 pub use http::{Connection, Exchange, Piece, Request, Response};
 pub use mock::{Gate, Mock, Received};
@@ -80,6 +82,15 @@ pub fn at_once<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T
             .collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     })
+}
+
+/// Raises a flag when it goes, also by a panic: for threads that work until a test is over.
+pub struct Raise<'a>(pub &'a AtomicBool);
+
+impl Drop for Raise<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
 }
 
 /// A directory that goes with its owner.

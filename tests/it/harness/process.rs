@@ -19,6 +19,9 @@ pub struct Output {
     pub stderr: String,
 }
 
+/// Bytes of output from which on the older half is let go: a soak writes a line for each of its millions of requests.
+const KEPT: usize = 16 << 20;
+
 /// Text that grows, and its end.
 #[derive(Debug, Default)]
 struct Tail {
@@ -36,6 +39,9 @@ impl Tail {
                 let count = source.read(&mut buffer).unwrap_or(0);
                 let mut text = shared.text.lock().unwrap();
                 text.0.extend_from_slice(&buffer[..count]);
+                if text.0.len() > KEPT {
+                    text.0.drain(..KEPT / 2);
+                }
                 text.1 = count == 0;
                 shared.grown.notify_all();
                 if count == 0 {
