@@ -6,6 +6,7 @@ mod chat;
 mod completions;
 mod embeddings;
 mod messages;
+mod responses;
 
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ pub fn answer(path: &str, body: &Bytes, created: Timestamp) -> ProviderReply {
         "/v1/messages" => messages::answer(body),
         "/v1/messages/count_tokens" => messages::count_tokens(body),
         "/completions" => completions::answer(body, created),
+        "/responses" => responses::answer(body, created),
         "/embeddings" => embeddings::answer(body),
         _ => chat::answer(body, created),
     }

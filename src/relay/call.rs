@@ -104,7 +104,8 @@ fn target(call: &Call, request: &HttpRequest) -> Cow<'static, str> {
 fn pumped(running: Run, mut exchange: Exchange, admitted: Admitted, visit: Visit) -> Carried {
     exchange.watch.mark();
     let (sender, head) = oneshot::channel();
-    let client = Client::new(sender, visit.listener, exchange.relay.settings.write_timeout);
+    let timeout = exchange.relay.settings.write_timeout;
+    let client = Client::new(sender, visit.listener, exchange.ask.form, timeout);
     Carried::new(Box::pin(run(running, exchange, admitted, client, visit.line)), head)
 }
 

@@ -163,6 +163,7 @@ impl Exchange {
         let (cap, cap_field, ask_usage) = match self.call.cut {
             Cut::Chat => (cap, channel.output_cap_field.as_str(), channel.stream_usage),
             Cut::Completions => (cap, "max_tokens", channel.stream_usage),
+            Cut::Responses => (cap, "max_output_tokens", false),
             Cut::Messages => (cap, "max_tokens", false),
             Cut::Nothing => (None, "", false),
         };

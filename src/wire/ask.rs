@@ -8,8 +8,10 @@ mod chat;
 mod completions;
 mod embeddings;
 mod inputs;
+mod items;
 mod messages;
 mod reader;
+mod responses;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -43,6 +45,8 @@ pub enum Form {
     Messages,
     /// OpenAI's completions of the older kind, of a prompt.
     Completions,
+    /// OpenAI's responses.
+    Responses,
     /// OpenAI's embeddings.
     Embeddings,
 }
@@ -51,7 +55,7 @@ impl Form {
     /// The dialect it belongs to.
     pub const fn dialect(self) -> Dialect {
         match self {
-            Self::Chat | Self::Completions | Self::Embeddings => Dialect::OpenAi,
+            Self::Chat | Self::Completions | Self::Responses | Self::Embeddings => Dialect::OpenAi,
             Self::Messages => Dialect::Anthropic,
         }
     }
@@ -59,7 +63,7 @@ impl Form {
     /// Whether an answer holds what a model wrote, which a cap can bound.
     pub const fn has_output(self) -> bool {
         match self {
-            Self::Chat | Self::Messages | Self::Completions => true,
+            Self::Chat | Self::Messages | Self::Completions | Self::Responses => true,
             Self::Embeddings => false,
         }
     }
@@ -69,6 +73,7 @@ impl Form {
             Self::Chat => chat::read(reader, limits),
             Self::Messages => anthropic::read(reader),
             Self::Completions => completions::read(reader, limits),
+            Self::Responses => responses::read(reader),
             Self::Embeddings => embeddings::read(reader),
         }
     }

@@ -34,6 +34,8 @@ pub enum Cut {
     Chat,
     /// OpenAI's older completions: `max_tokens` caps the output, and a stream is asked for its usage.
     Completions,
+    /// OpenAI's responses: `max_output_tokens` caps the output.
+    Responses,
     /// Anthropic's messages: `max_tokens` caps the output.
     Messages,
     /// Nothing: it has no output.
@@ -98,7 +100,7 @@ pub enum Lookup<'a> {
     },
 }
 
-static TABLE: [Route; 7] = [
+static TABLE: [Route; 8] = [
     Route {
         method: "POST",
         pattern: "/v1/chat/completions",
@@ -144,6 +146,18 @@ static TABLE: [Route; 7] = [
             cut: Cut::Completions,
             charge: Charge::Metered(Metering::Chat),
             path: "/completions",
+            query: &[],
+        }),
+    },
+    Route {
+        method: "POST",
+        pattern: "/v1/responses",
+        dialect: Some(Dialect::OpenAi),
+        work: Work::Call(Call {
+            form: Form::Responses,
+            cut: Cut::Responses,
+            charge: Charge::Metered(Metering::Responses),
+            path: "/responses",
             query: &[],
         }),
     },
@@ -201,6 +215,7 @@ mod tests {
         for (method, path, pattern, model) in [
             ("POST", "/v1/chat/completions", "/v1/chat/completions", None),
             ("POST", "/v1/completions", "/v1/completions", None),
+            ("POST", "/v1/responses", "/v1/responses", None),
             ("POST", "/v1/embeddings", "/v1/embeddings", None),
             ("POST", "/v1/messages", "/v1/messages", None),
             ("POST", "/v1/messages/count_tokens", "/v1/messages/count_tokens", None),
@@ -236,6 +251,7 @@ mod tests {
             "/v1/chat/completion",
             "/v1/chat/completionss",
             "/v1/embeddings/",
+            "/v1/responses/resp_1",
             "/v1/messages/",
             "/v1/messages/batches",
             "/messages",

@@ -4,6 +4,7 @@
 mod chat;
 mod inputs;
 mod messages;
+mod responses;
 #[cfg(test)]
 mod tests;
 mod usage;
@@ -24,6 +25,8 @@ pub enum Metering {
     Chat,
     /// Anthropic's messages: `usage` of the body, or of `message_start` and each `message_delta`.
     Messages,
+    /// OpenAI's responses: `usage` of the response, also of the one in the last event of a stream.
+    Responses,
     /// Answers without output (embeddings, moderations, rankings): `usage` of the body, where it has one.
     Inputs,
 }
@@ -46,6 +49,8 @@ pub enum Step {
     Strip,
     /// It ends the stream: pass it on when the books are closed.
     Terminator,
+    /// It ends the stream and says itself that the answer failed: pass it on when the books are closed.
+    Failure,
     /// It is an error, and ends the stream.
     Fault,
 }
@@ -74,6 +79,8 @@ pub struct Reading {
     pub usage: Option<Usage>,
     /// Whether output went by after the last of those figures: they are not all there was.
     pub is_outdated: bool,
+    /// Calls of tools of the provider that went by, where the usage does not count them.
+    pub tool_calls: TokenCount,
     /// Whether it said something that is not believed.
     pub suspect: bool,
     /// Bytes of text that the model wrote.
@@ -110,6 +117,7 @@ pub struct Meter {
     output_then: Option<i64>,
     tier: Option<ServiceTier>,
     output_bytes: i64,
+    tool_calls: i64,
     has_output: bool,
     suspect: bool,
     seen: Seen,
@@ -160,6 +168,7 @@ impl Meter {
             output_then: None,
             tier: None,
             output_bytes: 0,
+            tool_calls: 0,
             has_output: false,
             suspect: false,
             seen: Seen::default(),
@@ -179,6 +188,9 @@ impl Meter {
         let is_error = event.name() == Some(b"error");
         self.seen.error |= is_error;
         let document = self.document(&data);
+        if document.is_error && document.content == Content::End {
+            return Step::Failure;
+        }
         if is_error || document.is_error {
             return Step::Fault;
         }
@@ -211,6 +223,7 @@ impl Meter {
         Reading {
             usage: believed,
             is_outdated,
+            tool_calls: TokenCount::clamped(self.tool_calls),
             suspect: self.suspect || (self.figures.is_some() && believed.is_none()) || is_outdated,
             output_bytes: self.output_bytes,
             has_output: self.has_output,
@@ -224,6 +237,11 @@ impl Meter {
     fn usage_of(&self, figures: Figures, written: TokenCount) -> Option<Usage> {
         match self.metering {
             Metering::Chat => Some(figures.usage()),
+            Metering::Responses => {
+                let usage = figures.usage();
+                let calls = TokenCount::clamped(self.tool_calls);
+                Some(Usage { tool_calls: usage.tool_calls.max(calls), ..usage })
+            }
             Metering::Inputs => figures.input_usage(),
             Metering::Messages => {
                 let usage = figures.disjoint_usage()?;
@@ -244,18 +262,19 @@ impl Meter {
 
     /// Reads one JSON document; what cannot be read counts as output, byte by byte.
     fn document(&mut self, bytes: &[u8]) -> Document {
-        let before = (self.output_bytes, self.has_output);
+        let before = (self.output_bytes, self.has_output, self.tool_calls);
         let read = utf8(bytes).and_then(|text| {
             let mut cursor = Cursor::new(text);
             let document = match self.metering {
                 Metering::Chat => self.chat(&mut cursor)?,
                 Metering::Messages => self.message_or_event(&mut cursor)?,
+                Metering::Responses => self.response_or_event(&mut cursor)?,
                 Metering::Inputs => self.results(&mut cursor)?,
             };
             cursor.end().map(|()| document)
         });
         let Ok(document) = read else {
-            (self.output_bytes, self.has_output) = before;
+            (self.output_bytes, self.has_output, self.tool_calls) = before;
             self.wrote(bytes.len());
             self.seen.unreadable = true;
             self.suspect = true;

@@ -13,9 +13,7 @@ mod outgoing;
 pub mod percent;
 mod sse;
 
-#[cfg(test)]
-pub use ask::Form;
-pub use ask::{Ask, AskFault, AskLimits, ServiceTier};
+pub use ask::{Ask, AskFault, AskLimits, Form, ServiceTier};
 pub use count::count;
 pub use endpoints::{Call, Charge, Cut, Dialect, Lookup, Route, Work, find};
 pub use json::{JsonFault, members};

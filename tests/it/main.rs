@@ -50,6 +50,8 @@ mod races;
 #[cfg(test)]
 mod rates;
 #[cfg(test)]
+mod responses;
+#[cfg(test)]
 mod scale;
 #[cfg(test)]
 mod snapshots;

@@ -26,6 +26,6 @@ impl Meter {
 
     /// Reads the usage that comes next. Some name the input, some only a total, which is the same here.
     fn input_usage(&mut self, cursor: &mut Cursor<'_>) -> Result<bool, JsonFault> {
-        Ok(self.take_usage(Reported::read_input(cursor)?))
+        Ok(self.take_usage(&Reported::read_input(cursor)?))
     }
 }

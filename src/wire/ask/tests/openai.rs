@@ -117,3 +117,150 @@ fn bad_completions_are_refused() {
         is_duplicate(Form::Completions, &format!("{{\"model\":\"m\",{members}}}"));
     }
 }
+
+/// A good body with this member.
+fn respond(member: &str) -> Result<Ask, AskFault> {
+    read(Form::Responses, &format!("{{\"model\":\"m\",{member}}}"))
+}
+
+/// One with a single item.
+fn item(json: &str) -> Ask {
+    respond(&format!("\"input\":[{json}]")).unwrap()
+}
+
+#[test]
+fn responses_are_read() {
+    let ask = respond(
+        r#""input":"hello","instructions":"be kind","stream":true,"max_output_tokens":9,"service_tier":"flex","reasoning":{"effort":"low"},
+        "store":false,"include":["x"],"background":false,"previous_response_id":null,"prompt":null,"conversation":null,"max_tool_calls":null"#,
+    )
+    .unwrap();
+    assert_eq!((ask.stream, ask.cap.asked, ask.choices, ask.tier), (true, Some(9), 1, ServiceTier::Flex));
+    // Each is a message.
+    assert_eq!((ask.text_bytes, ask.messages, ask.text_bound), (12, 2, 12 + 2 * 16));
+    assert_eq!((ask.unseen_input, ask.provider_calls), (false, 0));
+    let ask = respond(r#""input":[],"text":{"format":{"type":"json_schema"}}"#).unwrap();
+    assert_eq!((ask.text_bytes, ask.text_bound), (33, 33));
+}
+
+#[test]
+fn items_are_counted_by_their_kind() {
+    // 16 for the item; of the rest, `text` is text and `beside` are labels and keys.
+    for (json, text, beside, images, unseen) in [
+        (r#"{"role":"user","content":"abc"}"#, 3, 4 + 4 + 7, 0, false),
+        (
+            r#"{"type":"message","role":"user","content":[{"type":"input_text","text":"abc"}]}"#,
+            3,
+            11 + 8 + 7 + 4 + 10 + 4,
+            0,
+            false,
+        ),
+        (
+            r#"{"role":"user","content":[{"type":"input_image","image_url":"data:image/png;base64,QUJD"}]}"#,
+            0,
+            8 + 7 + 4 + 11 + 9,
+            1,
+            false,
+        ),
+        (
+            r#"{"type":"function_call","call_id":"c1","name":"f","arguments":"{}"}"#,
+            3,
+            4 + 13 + 7 + 2 + 4 + 9,
+            0,
+            false,
+        ),
+        (r#"{"type":"function_call_output","call_id":"c1","output":"ok"}"#, 2, 4 + 20 + 7 + 2 + 6, 0, false),
+        (
+            r#"{"type":"reasoning","id":"r","summary":[{"type":"summary_text","text":"hm"}],"encrypted_content":"QUJD"}"#,
+            2,
+            4 + 9 + 2 + 1 + 7 + 4 + 12 + 4 + 17 + 4,
+            0,
+            false,
+        ),
+        (r#"{"result":"QUJDREVG","type":"image_generation_call"}"#, 0, 6 + 4 + 21, 1, true),
+        // Only there is it a picture.
+        (r#"{"type":"mcp_call","result":"QUJDREVG"}"#, 8, 4 + 8 + 6, 0, false),
+    ] {
+        let ask = item(json);
+        assert_eq!((ask.text_bytes, ask.images, ask.unseen_input), (text, images, unseen), "{json}");
+        assert_eq!((ask.text_bound, ask.messages), (16 + text + beside, 1), "{json}");
+    }
+    for json in [
+        r#"{"type":"item_reference","id":"msg_1"}"#,
+        r#"{"type":"web_search_call","id":"ws_1"}"#,
+        r#"{"type":"file_search_call","id":"fs_1"}"#,
+        r#"{"type":"code_interpreter_call","code":"1"}"#,
+        r#"{"type":"compaction","encrypted_content":"QUJD"}"#,
+        r#"{"role":"user","content":[{"type":"input_image","file_id":"file_1"}]}"#,
+        r#"{"role":"user","content":[{"type":"input_image","image_url":"https://x/y.png"}]}"#,
+        r#"{"role":"user","content":[{"type":"input_file","file_data":"data:application/pdf;base64,QUJD"}]}"#,
+        r#"{"type":"function_call_output","call_id":"c","output":[{"type":"input_file","file_url":"https://x"}]}"#,
+        r#"{"type":"of tomorrow"}"#,
+    ] {
+        assert!(item(json).unseen_input, "{json}");
+    }
+}
+
+#[test]
+fn tools_of_responses_and_what_is_stored() {
+    for (member, tools, calls, unseen) in [
+        (
+            r#""tools":[{"type":"function","name":"f","parameters":{}},{"type":"custom","name":"g"}]"#,
+            2,
+            0,
+            false,
+        ),
+        (r#""tools":[{"type":"local_shell"}]"#, 1, 0, false),
+        (r#""tools":[{"type":"web_search"}]"#, 1, 10, true),
+        (r#""tools":[{"type":"web_search_preview"},{"type":"file_search"},{"type":"mcp"}]"#, 3, 30, true),
+        (
+            r#""tools":[{"type":"code_interpreter"},{"type":"image_generation"}],"max_tool_calls":3"#,
+            2,
+            3,
+            true,
+        ),
+        (r#""max_tool_calls":40,"tools":[{"type":"web_search"}]"#, 1, 40, true),
+        (r#""max_tool_calls":3,"tools":[{"type":"function"}]"#, 1, 0, false),
+        (r#""conversation":"conv_1""#, 0, 0, true),
+        (r#""conversation":{"id":"conv_1"}"#, 0, 0, true),
+        (r#""prompt":{"id":"pmpt_1"}"#, 0, 10, true),
+        (r#""prompt":{"id":"pmpt_1"},"max_tool_calls":2"#, 0, 2, true),
+        (r#""context_management":[{"type":"compaction"}]"#, 0, 0, true),
+    ] {
+        let ask = respond(&format!("\"input\":\"\",{member}")).unwrap();
+        assert_eq!((ask.tools, ask.provider_calls, ask.unseen_input), (tools, calls, unseen), "{member}");
+    }
+    let shell = respond(r#""input":"","tools":[{"type":"local_shell"}]"#).unwrap();
+    assert_eq!(shell.text_bound, 16 + 24 + 32 + 1024);
+    assert!(respond(r#""prompt":{"id":"pmpt_1"}"#).is_ok() && respond(r#""conversation":"c""#).is_ok());
+}
+
+#[test]
+fn bad_responses_are_refused() {
+    for (member, want) in [
+        ("\"input\":1", "input"),
+        ("\"input\":null", "input"),
+        ("\"store\":false", "input"),
+        ("\"input\":\"\",\"instructions\":[]", "instructions"),
+        ("\"input\":\"\",\"background\":true", "background"),
+        ("\"input\":\"\",\"previous_response_id\":\"resp_1\"", "previous_response_id"),
+        ("\"input\":\"\",\"max_output_tokens\":0", "max_output_tokens"),
+        ("\"input\":\"\",\"max_output_tokens\":\"9\"", "max_output_tokens"),
+        ("\"input\":\"\",\"max_tool_calls\":0", "max_tool_calls"),
+        ("\"input\":\"\",\"max_tool_calls\":1.5", "max_tool_calls"),
+        ("\"input\":\"\",\"tools\":{}", "tools"),
+        ("\"input\":\"\",\"service_tier\":1", "service_tier"),
+    ] {
+        assert_eq!(param(respond(member)), want, "{member}");
+    }
+    for member in [
+        "\"input\":\"a\",\"Instructions\":\"b\"",
+        "\"input\":\"a\",\"max_output_to\u{212a}ens\":9",
+        "\"input\":[{\"role\":\"user\",\"content\":\"a\",\"Content\":\"b\"}]",
+        "\"input\":[{\"type\":\"message\",\"type\":\"item_reference\"}]",
+        "\"input\":[{\"content\":[{\"type\":\"input_image\",\"Image_Url\":\"x\"}]}]",
+        "\"input\":\"a\",\"tools\":[{\"type\":\"function\",\"Type\":\"web_search\"}]",
+    ] {
+        is_duplicate(Form::Responses, &format!("{{\"model\":\"m\",{member}}}"));
+    }
+}
