@@ -6,6 +6,7 @@ mod chat;
 mod completions;
 mod embeddings;
 mod messages;
+mod ranking;
 mod responses;
 
 use std::time::Duration;
@@ -35,6 +36,8 @@ pub fn answer(path: &str, body: &Bytes, created: Timestamp) -> ProviderReply {
         "/v1/messages/count_tokens" => messages::count_tokens(body),
         "/completions" => completions::answer(body, created),
         "/responses" => responses::answer(body, created),
+        "/moderations" => ranking::moderation(body),
+        "/rerank" => ranking::ranking(body),
         "/embeddings" => embeddings::answer(body),
         _ => chat::answer(body, created),
     }

@@ -10,7 +10,9 @@ mod embeddings;
 mod inputs;
 mod items;
 mod messages;
+mod moderations;
 mod reader;
+mod rerank;
 mod responses;
 mod tally;
 #[cfg(test)]
@@ -49,13 +51,18 @@ pub enum Form {
     Responses,
     /// OpenAI's embeddings.
     Embeddings,
+    /// OpenAI's moderations.
+    Moderations,
+    /// Rankings of documents, as several companies have them in OpenAI's manner.
+    Rerank,
 }
 
 impl Form {
     /// The dialect it belongs to.
     pub const fn dialect(self) -> Dialect {
         match self {
-            Self::Chat | Self::Completions | Self::Responses | Self::Embeddings => Dialect::OpenAi,
+            Self::Chat | Self::Completions | Self::Responses => Dialect::OpenAi,
+            Self::Embeddings | Self::Moderations | Self::Rerank => Dialect::OpenAi,
             Self::Messages => Dialect::Anthropic,
         }
     }
@@ -64,7 +71,7 @@ impl Form {
     pub const fn has_output(self) -> bool {
         match self {
             Self::Chat | Self::Messages | Self::Completions | Self::Responses => true,
-            Self::Embeddings => false,
+            Self::Embeddings | Self::Moderations | Self::Rerank => false,
         }
     }
 
@@ -75,6 +82,8 @@ impl Form {
             Self::Completions => completions::read(reader, limits),
             Self::Responses => responses::read(reader),
             Self::Embeddings => embeddings::read(reader),
+            Self::Moderations => moderations::read(reader),
+            Self::Rerank => rerank::read(reader),
         }
     }
 }
@@ -181,7 +190,7 @@ impl ServiceTier {
 pub(super) struct Marks {
     /// Behind the outermost brace.
     pub(super) start: usize,
-    /// The value of `model`.
+    /// The value of `model`; empty where the body names none.
     pub(super) model: Range<usize>,
     /// The value of `stream_options`.
     pub(super) stream_options: StreamOptions,

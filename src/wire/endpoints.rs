@@ -100,7 +100,7 @@ pub enum Lookup<'a> {
     },
 }
 
-static TABLE: [Route; 8] = [
+static TABLE: [Route; 10] = [
     Route {
         method: "POST",
         pattern: "/v1/chat/completions",
@@ -173,6 +173,30 @@ static TABLE: [Route; 8] = [
             query: &[],
         }),
     },
+    Route {
+        method: "POST",
+        pattern: "/v1/moderations",
+        dialect: Some(Dialect::OpenAi),
+        work: Work::Call(Call {
+            form: Form::Moderations,
+            cut: Cut::Nothing,
+            charge: Charge::Metered(Metering::Inputs),
+            path: "/moderations",
+            query: &[],
+        }),
+    },
+    Route {
+        method: "POST",
+        pattern: "/v1/rerank",
+        dialect: Some(Dialect::OpenAi),
+        work: Work::Call(Call {
+            form: Form::Rerank,
+            cut: Cut::Nothing,
+            charge: Charge::Metered(Metering::Inputs),
+            path: "/rerank",
+            query: &[],
+        }),
+    },
     Route { method: "GET", pattern: "/v1/models", dialect: None, work: Work::Models },
     Route { method: "GET", pattern: "/v1/models/{id}", dialect: None, work: Work::Model },
 ];
@@ -217,6 +241,8 @@ mod tests {
             ("POST", "/v1/completions", "/v1/completions", None),
             ("POST", "/v1/responses", "/v1/responses", None),
             ("POST", "/v1/embeddings", "/v1/embeddings", None),
+            ("POST", "/v1/moderations", "/v1/moderations", None),
+            ("POST", "/v1/rerank", "/v1/rerank", None),
             ("POST", "/v1/messages", "/v1/messages", None),
             ("POST", "/v1/messages/count_tokens", "/v1/messages/count_tokens", None),
             ("GET", "/v1/models", "/v1/models", None),

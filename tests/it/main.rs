@@ -44,6 +44,8 @@ mod harness_works;
 #[cfg(test)]
 mod metrics;
 #[cfg(test)]
+mod moderations;
+#[cfg(test)]
 mod quota;
 #[cfg(test)]
 mod races;

@@ -264,3 +264,68 @@ fn bad_responses_are_refused() {
         is_duplicate(Form::Responses, &format!("{{\"model\":\"m\",{member}}}"));
     }
 }
+
+#[test]
+fn moderations_are_read() {
+    let ask = read(Form::Moderations, "{\"input\":\"hello\"}").unwrap();
+    assert_eq!((ask.model.as_str(), ask.text_bytes, ask.text_bound), ("omni-moderation-latest", 5, 5 + 4));
+    let ask = read(Form::Moderations, "{\"input\":[\"a\",\"bc\"],\"model\":\"m\"}").unwrap();
+    assert_eq!((ask.model.as_str(), ask.text_bytes, ask.text_bound), ("m", 3, 3 + 2 * 4));
+    let parts = |url: &str| {
+        format!(
+            r#"{{"input":[{{"type":"text","text":"abc"}},{{"type":"image_url","image_url":{{"url":"{url}"}}}}]}}"#
+        )
+    };
+    let ask = read(Form::Moderations, &parts("data:image/png;base64,QUJD")).unwrap();
+    // type text text abc; type image_url image_url url
+    assert_eq!((ask.text_bytes, ask.text_bound), (3, 3 + 12 + 4 + 9 + 9 + 3 + 2 * 4));
+    assert_eq!((ask.images, ask.unseen_input), (1, false));
+    assert!(read(Form::Moderations, &parts("https://x/y.png")).unwrap().unseen_input);
+    for (body, want) in [
+        ("{\"model\":\"m\"}", "input"),
+        ("{\"input\":null}", "input"),
+        ("{\"input\":[1]}", "input"),
+        ("{\"input\":[[\"a\"]]}", "input"),
+        ("{\"input\":\"a\",\"model\":null}", "model"),
+        ("{\"input\":\"a\",\"model\":\"\"}", "model"),
+    ] {
+        assert_eq!(param(read(Form::Moderations, body)), want, "{body}");
+    }
+    for body in [
+        "{\"input\":\"a\",\"Model\":\"m\"}",
+        "{\"input\":\"a\",\"input\":\"b\"}",
+        "{\"input\":[{\"type\":\"text\",\"Text\":\"b\"}]}",
+    ] {
+        is_duplicate(Form::Moderations, body);
+    }
+}
+
+#[test]
+fn a_query_is_read_with_each_document() {
+    let rank = |members: &str| read(Form::Rerank, &format!("{{\"model\":\"m\",{members}}}"));
+    for (members, text, bound) in [
+        // 3 bytes of query with each of 2 documents, and 8 around each pair.
+        ("\"query\":\"abc\",\"documents\":[\"de\",\"fghi\"],\"top_n\":1", 6 + 6, 6 + 6 + 16),
+        ("\"documents\":[\"de\",\"fghi\"],\"query\":\"abc\"", 6 + 6, 6 + 6 + 16),
+        // A key is no text, but counts.
+        ("\"query\":\"abc\",\"documents\":[{\"text\":\"de\"}]", 5, 5 + 4 + 8),
+        ("\"query\":\"abc\",\"documents\":[]", 3, 3),
+        // What is not known here may stand with each pair: 6 bytes.
+        ("\"query\":\"abc\",\"documents\":[\"d\",\"e\"],\"odd\":123", 6 + 2, 6 + 2 + 16 + 12),
+    ] {
+        let ask = rank(members).unwrap();
+        assert_eq!((ask.text_bytes, ask.text_bound), (text, bound), "{members}");
+        assert!(!ask.form.has_output() && !ask.unseen_input);
+    }
+    assert!(rank("\"query\":\"a\",\"documents\":[{\"image\":\"https://x/y.png\"}]").unwrap().unseen_input);
+    for (members, want) in [
+        ("\"query\":\"a\"", "documents"),
+        ("\"documents\":[]", "query"),
+        ("\"query\":1,\"documents\":[]", "query"),
+        ("\"query\":\"a\",\"documents\":\"b\"", "documents"),
+        ("\"query\":\"a\",\"documents\":[1]", "documents"),
+    ] {
+        assert_eq!(param(rank(members)), want, "{members}");
+    }
+    is_duplicate(Form::Rerank, "{\"model\":\"m\",\"query\":\"a\",\"Documents\":[\"b\"],\"documents\":[]}");
+}
