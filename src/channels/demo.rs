@@ -8,6 +8,7 @@ mod embeddings;
 mod messages;
 mod ranking;
 mod responses;
+mod speech;
 
 use std::time::Duration;
 
@@ -38,6 +39,7 @@ pub fn answer(path: &str, body: &Bytes, created: Timestamp) -> ProviderReply {
         "/responses" => responses::answer(body, created),
         "/moderations" => ranking::moderation(body),
         "/rerank" => ranking::ranking(body),
+        "/audio/speech" => speech::answer(body),
         "/embeddings" => embeddings::answer(body),
         _ => chat::answer(body, created),
     }

@@ -3,6 +3,7 @@
 mod free;
 mod plain;
 mod refused;
+mod sound;
 mod stream;
 
 use std::borrow::Cow;
@@ -234,6 +235,9 @@ impl Exchange {
             self.count(UpstreamError::NotAnAnswer);
             let failure = Failure::upstream("The model's provider answered with a compressed body.");
             return self.settle_failed(Ending::Broken, failure, ends).await;
+        }
+        if let Some(content_type) = self.sound_type(&reply) {
+            return Box::pin(self.relay_sound(content_type, reply, headers, ends)).await;
         }
         if is_event_stream(&reply) {
             Box::pin(self.relay_stream(reply.body, headers, ends)).await;

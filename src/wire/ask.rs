@@ -14,6 +14,7 @@ mod moderations;
 mod reader;
 mod rerank;
 mod responses;
+mod speech;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -55,6 +56,8 @@ pub enum Form {
     Moderations,
     /// Rankings of documents, as several companies have them in OpenAI's manner.
     Rerank,
+    /// OpenAI's speech.
+    Speech,
 }
 
 impl Form {
@@ -62,7 +65,7 @@ impl Form {
     pub const fn dialect(self) -> Dialect {
         match self {
             Self::Chat | Self::Completions | Self::Responses => Dialect::OpenAi,
-            Self::Embeddings | Self::Moderations | Self::Rerank => Dialect::OpenAi,
+            Self::Embeddings | Self::Moderations | Self::Rerank | Self::Speech => Dialect::OpenAi,
             Self::Messages => Dialect::Anthropic,
         }
     }
@@ -71,7 +74,7 @@ impl Form {
     pub const fn has_output(self) -> bool {
         match self {
             Self::Chat | Self::Messages | Self::Completions | Self::Responses => true,
-            Self::Embeddings | Self::Moderations | Self::Rerank => false,
+            Self::Embeddings | Self::Moderations | Self::Rerank | Self::Speech => false,
         }
     }
 
@@ -84,6 +87,7 @@ impl Form {
             Self::Embeddings => embeddings::read(reader),
             Self::Moderations => moderations::read(reader),
             Self::Rerank => rerank::read(reader),
+            Self::Speech => speech::read(reader),
         }
     }
 }
@@ -132,6 +136,8 @@ pub struct Ask {
     pub predicted_bytes: i64,
     /// Whether the answer may be spoken.
     pub spoken: bool,
+    /// Characters to be spoken, each of which costs, as Unicode counts them.
+    pub characters: i64,
     /// The tier of service asked for.
     pub tier: ServiceTier,
     /// Output units reserved for thinking, when the client says so.
@@ -271,6 +277,7 @@ impl Ask {
             provider_calls: fields.provider_calls,
             predicted_bytes: fields.predicted_bytes,
             spoken: fields.spoken,
+            characters: fields.characters,
             tier: fields.tier,
             thinking_budget: fields.thinking_budget,
             added: fields.added,

@@ -100,7 +100,7 @@ pub enum Lookup<'a> {
     },
 }
 
-static TABLE: [Route; 10] = [
+static TABLE: [Route; 11] = [
     Route {
         method: "POST",
         pattern: "/v1/chat/completions",
@@ -197,6 +197,18 @@ static TABLE: [Route; 10] = [
             query: &[],
         }),
     },
+    Route {
+        method: "POST",
+        pattern: "/v1/audio/speech",
+        dialect: Some(Dialect::OpenAi),
+        work: Work::Call(Call {
+            form: Form::Speech,
+            cut: Cut::Nothing,
+            charge: Charge::Metered(Metering::Speech),
+            path: "/audio/speech",
+            query: &[],
+        }),
+    },
     Route { method: "GET", pattern: "/v1/models", dialect: None, work: Work::Models },
     Route { method: "GET", pattern: "/v1/models/{id}", dialect: None, work: Work::Model },
 ];
@@ -243,6 +255,7 @@ mod tests {
             ("POST", "/v1/embeddings", "/v1/embeddings", None),
             ("POST", "/v1/moderations", "/v1/moderations", None),
             ("POST", "/v1/rerank", "/v1/rerank", None),
+            ("POST", "/v1/audio/speech", "/v1/audio/speech", None),
             ("POST", "/v1/messages", "/v1/messages", None),
             ("POST", "/v1/messages/count_tokens", "/v1/messages/count_tokens", None),
             ("GET", "/v1/models", "/v1/models", None),

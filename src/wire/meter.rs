@@ -5,6 +5,7 @@ mod chat;
 mod inputs;
 mod messages;
 mod responses;
+mod speech;
 #[cfg(test)]
 mod tests;
 mod usage;
@@ -29,6 +30,8 @@ pub enum Metering {
     Responses,
     /// Answers without output (embeddings, moderations, rankings): `usage` of the body, where it has one.
     Inputs,
+    /// Speech: nowhere. What it costs is known beforehand.
+    Speech,
 }
 
 /// Whose the event is that holds usage alone.
@@ -216,7 +219,11 @@ impl Meter {
         let is_outdated =
             self.figures.is_some() && self.output_then.is_some_and(|then| self.output_bytes > then);
         let written = if is_outdated { estimated(self.output_bytes) } else { TokenCount::ZERO };
-        let usage = self.figures.and_then(|figures| self.usage_of(figures, written));
+        let usage = match self.metering {
+            // No unit of anything is billed: the characters are, once there is an answer.
+            Metering::Speech => self.seen.answer.then(Usage::default),
+            _ => self.figures.and_then(|figures| self.usage_of(figures, written)),
+        };
         // Text without output is no usage.
         let believed = usage.filter(|usage| !self.has_output || usage.all_output() > TokenCount::ZERO);
         let is_outdated = is_outdated && believed.is_some();
@@ -243,6 +250,7 @@ impl Meter {
                 Some(Usage { tool_calls: usage.tool_calls.max(calls), ..usage })
             }
             Metering::Inputs => figures.input_usage(),
+            Metering::Speech => None,
             Metering::Messages => {
                 let usage = figures.disjoint_usage()?;
                 Some(Usage { output: usage.output.max(written), ..usage })
@@ -270,6 +278,7 @@ impl Meter {
                 Metering::Messages => self.message_or_event(&mut cursor)?,
                 Metering::Responses => self.response_or_event(&mut cursor)?,
                 Metering::Inputs => self.results(&mut cursor)?,
+                Metering::Speech => self.speech(&mut cursor)?,
             };
             cursor.end().map(|()| document)
         });

@@ -60,6 +60,8 @@ mod snapshots;
 #[cfg(test)]
 mod soak;
 #[cfg(test)]
+mod speech;
+#[cfg(test)]
 mod stream;
 #[cfg(test)]
 mod system;

@@ -329,3 +329,26 @@ fn a_query_is_read_with_each_document() {
     }
     is_duplicate(Form::Rerank, "{\"model\":\"m\",\"query\":\"a\",\"Documents\":[\"b\"],\"documents\":[]}");
 }
+
+#[test]
+fn characters_of_speech_are_counted() {
+    let speak = |members: &str| read(Form::Speech, &format!("{{\"model\":\"m\",{members}}}"));
+    for (members, characters, bytes, stream) in [
+        ("\"input\":\"hello\",\"voice\":\"alloy\",\"speed\":2", 5, 5, false),
+        ("\"input\":\"h\\u00e9 \u{1f600}\",\"instructions\":\"kindly\"", 4, 8, false),
+        ("\"input\":\"a\",\"stream_format\":\"sse\"", 1, 1, true),
+        ("\"stream_format\":\"audio\",\"input\":\"\"", 0, 0, false),
+    ] {
+        let ask = speak(members).unwrap();
+        assert_eq!((ask.characters, ask.text_bytes, ask.stream), (characters, bytes, stream), "{members}");
+        assert_eq!((ask.text_bound, ask.form.has_output()), (0, false));
+    }
+    for (members, want) in [
+        ("\"voice\":\"x\"", "input"),
+        ("\"input\":[\"a\"]", "input"),
+        ("\"input\":\"a\",\"stream_format\":1", "stream_format"),
+    ] {
+        assert_eq!(param(speak(members)), want, "{members}");
+    }
+    is_duplicate(Form::Speech, "{\"model\":\"m\",\"input\":\"a\",\"Input\":\"b\"}");
+}

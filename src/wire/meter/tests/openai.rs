@@ -170,3 +170,30 @@ fn all_that_the_model_wrote_in_a_response_is_counted() {
     let (_, reading) = typed(&[picture, r#"{"type":"keepalive"}"#]);
     assert_eq!((reading.output_bytes, reading.has_output), (0, true));
 }
+
+#[test]
+fn speech_is_no_usage_but_an_answer() {
+    use Step::{Fault, Forward, Terminator};
+    let mut meter = Meter::new(Metering::Speech, UsageEvent::Client);
+    assert_eq!((meter.reading().usage, meter.reading().answer), (None, Answer::Nothing));
+    meter.on_sound(b"<\0{");
+    assert_eq!((meter.reading().usage, meter.reading().answer), (Some(Usage::default()), Answer::Given));
+    for (body, answer) in [
+        ("{\"audio_data\":\"QUJD\"}", Answer::Given),
+        ("{\"error\":{\"message\":\"m\"}}", Answer::Error),
+        ("{}", Answer::Empty),
+        ("<html>", Answer::Page),
+    ] {
+        let reading = read(Metering::Speech, body);
+        assert_eq!((reading.answer, reading.usage.is_some()), (answer, answer == Answer::Given), "{body}");
+    }
+    let stream = |data: &[&str]| {
+        let text: String = data.iter().map(|data| format!("data: {data}\n\n")).collect();
+        stream_of(Meter::new(Metering::Speech, UsageEvent::Gateway), &text)
+    };
+    let delta = "{\"type\":\"speech.audio.delta\",\"audio\":\"QUJD\"}";
+    let done = "{\"type\":\"speech.audio.done\",\"usage\":{\"input_tokens\":5,\"output_tokens\":9,\"total_tokens\":14}}";
+    let (steps, reading) = stream(&[delta, done]);
+    assert_eq!((steps, reading.usage), (vec![Forward, Terminator], Some(Usage::default())));
+    assert_eq!(stream(&["{\"type\":\"error\",\"error\":{\"message\":\"m\"}}"]).0, [Fault]);
+}
