@@ -275,6 +275,10 @@ mod tests {
             let Lookup::MethodNotAllowed { route } = find(method, path) else { panic!("{path}") };
             assert_eq!(route.method, allow, "{method} {path}");
         }
+    }
+
+    #[test]
+    fn what_is_no_route_is_not_found() {
         for path in [
             "",
             "/",
