@@ -37,6 +37,9 @@ pub struct Wish {
 impl Wish {
     /// What `ask` wants: its own cap, or the default; at most what the model gives.
     pub fn of(ask: &Ask, terms: &Terms, settings: CapSettings) -> Self {
+        if !ask.form.has_output() {
+            return Self { most: 0, least: 0 };
+        }
         let asked = ask.cap.asked.unwrap_or(settings.default_max_output_tokens);
         let most = asked.min(terms.max_output_tokens().unwrap_or(Terms::MAX_CAP)).clamp(1, Terms::MAX_CAP);
         let thinking = ask.thinking_budget.unwrap_or(0).saturating_add(1);

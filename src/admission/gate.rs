@@ -16,7 +16,7 @@ use crate::limits::{Limiter, RateState, Rates, Seat, Slot, Turn};
 use crate::money::Money;
 use crate::tokens::{ApiToken, Caller};
 use crate::usage::TokenCount;
-use crate::wire::{Ask, Dialect, ServiceTier, count};
+use crate::wire::{Ask, Dialect, Form, ServiceTier, count};
 
 /// What the gate is told by the operator.
 #[derive(Copy, Clone, Debug)]
@@ -161,6 +161,14 @@ impl Gate {
             MarketFault::NotServed => Refusal::ModelNotFound,
             MarketFault::NotPriced => Refusal::ModelNotPriced,
         })?;
+        let offer = Offer { terms: offer.terms.speaking(ask.characters), ..offer };
+        let is_priced = match ask.form {
+            Form::Speech => offer.terms.prices_speech(),
+            _ => offer.terms.prices_text(),
+        };
+        if !is_priced {
+            return Err(Refusal::ModelNotPriced);
+        }
         let bound = bound_of(request.ask);
         if !offer.terms.prices_tier(bound.tier) {
             return Err(Refusal::TierNotPriced);

@@ -29,6 +29,10 @@ pub struct PriceEntry {
     long: Option<Long>,
     priority: Option<Rates>,
     flex: Option<Rates>,
+    /// Whether it has a price for text.
+    pub(super) is_for_text: bool,
+    /// The price of a character that is spoken, where it has one.
+    pub(super) per_character: Option<Rate>,
     pub(super) per_request: Rate,
     pub(super) per_tool_call: Rate,
     pub(super) max_output_tokens: Option<i64>,
@@ -43,9 +47,9 @@ struct Long {
 }
 
 impl PriceEntry {
-    /// The entry of a row; `None` when the row has no price for text.
+    /// The entry of a row; `None` when the row has a price neither for text nor for speech.
     pub(super) fn from_row(row: &PriceRow) -> Option<Self> {
-        if !row.prices_text() {
+        if !row.prices_text() && row.per_character.is_none() {
             return None;
         }
         let mut named = row.named;
@@ -58,6 +62,8 @@ impl PriceEntry {
             long: row.long_context.map(|long| Long { above: long.above, rates: tier(&long.named) }),
             priority: row.priority.as_ref().map(tier),
             flex: row.flex.as_ref().map(tier),
+            is_for_text: row.prices_text(),
+            per_character: row.per_character,
             per_request: row.per_request.unwrap_or_default(),
             per_tool_call: row.per_tool_call.unwrap_or_default(),
             max_output_tokens: row.max_output_tokens,

@@ -116,7 +116,9 @@ pub struct PriceRow {
     pub(super) flex: Option<Named>,
     pub(super) per_request: Option<Rate>,
     pub(super) per_tool_call: Option<Rate>,
-    /// Whether it has a price by the image, second or character.
+    /// The price of a character that is spoken.
+    pub(super) per_character: Option<Rate>,
+    /// Whether it has a price by the image or second.
     pub(super) priced_otherwise: bool,
     pub(super) max_output_tokens: Option<i64>,
     pub(super) max_input_tokens: Option<i64>,
@@ -157,7 +159,7 @@ impl PriceRow {
         if row.model.is_empty() {
             return Err(RowFault::new("model", "is missing: the name of the model that is priced"));
         }
-        if !row.prices_text() && !row.priced_otherwise {
+        if !row.prices_text() && row.per_character.is_none() && !row.priced_otherwise {
             return Err(RowFault::new("", "names no price; write input and output, USD per million tokens"));
         }
         Ok(row)
@@ -187,8 +189,7 @@ impl PriceRow {
                 self.priced_otherwise = true;
             }
             "per_million_characters" => {
-                per_million(key, value)?;
-                self.priced_otherwise = true;
+                self.per_character = Some(per_million(key, value)?);
             }
             "per_image" => {
                 check_per_image(value)?;

@@ -99,6 +99,8 @@ pub struct Terms {
     /// `None` = free.
     entry: Option<Arc<PriceEntry>>,
     multiplier: Multiplier,
+    /// Characters to be spoken: known beforehand, and billed whatever comes of them.
+    characters: i64,
 }
 
 /// The parts of a hold, in femtodollars before the multiplier.
@@ -115,12 +117,29 @@ impl Terms {
 
     /// The terms of `entry` for a token of a group with `multiplier`.
     pub const fn new(entry: Arc<PriceEntry>, multiplier: Multiplier) -> Self {
-        Self { entry: Some(entry), multiplier }
+        Self { entry: Some(entry), multiplier, characters: 0 }
     }
 
     /// Costs nothing: an unpriced model where those are free.
     pub const fn free() -> Self {
-        Self { entry: None, multiplier: Multiplier::ONE }
+        Self { entry: None, multiplier: Multiplier::ONE, characters: 0 }
+    }
+
+    /// The same for a request to speak so many characters.
+    pub fn speaking(self, characters: i64) -> Self {
+        Self { characters, ..self }
+    }
+
+    /// Whether text has a price: by the token, or by the request.
+    pub fn prices_text(&self) -> bool {
+        self.entry.as_ref().is_none_or(|entry| entry.is_for_text)
+    }
+
+    /// Whether speech has a price: by the character, or by the request.
+    pub fn prices_speech(&self) -> bool {
+        self.entry
+            .as_ref()
+            .is_none_or(|entry| entry.per_character.is_some() || entry.per_request > Rate::ZERO)
     }
 
     /// The worst a request within `bound` can cost when its output is capped at `output_cap` tokens a choice: input at
@@ -130,7 +149,7 @@ impl Terms {
     /// When that is no amount.
     pub fn hold(&self, bound: &Bound, output_cap: i64) -> Result<Money, MoneyFault> {
         let Some(entry) = &self.entry else { return Ok(Money::ZERO) };
-        let worst = worst(entry, bound)?;
+        let worst = self.worst(entry, bound)?;
         let output = times(worst.per_output_token, output_cap)?;
         self.rounded_up(plus(worst.fixed, output)?)
     }
@@ -139,7 +158,7 @@ impl Terms {
     pub fn affordable(&self, bound: &Bound, room: Money) -> Option<i64> {
         let room = i128::from(room.less(Money::ZERO).min(Money::MAX).nanos());
         let Some(entry) = &self.entry else { return Some(Self::MAX_CAP) };
-        let worst = worst(entry, bound).ok()?;
+        let worst = self.worst(entry, bound).ok()?;
         if self.multiplier.billionths() == 0 {
             return Some(Self::MAX_CAP);
         }
@@ -158,7 +177,7 @@ impl Terms {
     pub fn charge(&self, usage: &Usage, tier: Option<Tier>) -> Result<Money, MoneyFault> {
         let Some(entry) = &self.entry else { return Ok(Money::ZERO) };
         let rates = entry.rates(tier.unwrap_or(Tier::Default), usage.all_input().get());
-        let mut cost = entry.per_request.femtos();
+        let mut cost = plus(entry.per_request.femtos(), self.speech(entry)?)?;
         for (count, rate) in by_kind(usage, &rates) {
             cost = plus(cost, times(rate.femtos(), count.get())?)?;
         }
@@ -171,7 +190,8 @@ impl Terms {
     pub fn floor(&self, text_bytes: i64, messages: i64) -> Money {
         let Some(entry) = &self.entry else { return Money::ZERO };
         let tokens = Self::floor_tokens(text_bytes, messages).get();
-        let cost = times(entry.rates(Tier::Default, tokens).input.femtos(), tokens);
+        let text = times(entry.rates(Tier::Default, tokens).input.femtos(), tokens);
+        let cost = text.and_then(|text| plus(text, self.speech(entry)?));
         cost.and_then(|cost| self.rounded_up(cost)).unwrap_or(Money::MAX)
     }
 
@@ -197,6 +217,16 @@ impl Terms {
     /// The most output, in tokens, that the model gives; `None` where the entry does not say.
     pub fn max_output_tokens(&self) -> Option<i64> {
         self.entry.as_ref().and_then(|entry| entry.max_output_tokens)
+    }
+
+    /// What the characters cost.
+    fn speech(&self, entry: &PriceEntry) -> Result<i128, MoneyFault> {
+        times(entry.per_character.unwrap_or_default().femtos(), self.characters)
+    }
+
+    fn worst(&self, entry: &PriceEntry, bound: &Bound) -> Result<Worst, MoneyFault> {
+        let worst = worst(entry, bound)?;
+        Ok(Worst { fixed: plus(worst.fixed, self.speech(entry)?)?, ..worst })
     }
 
     /// Femtodollars, times the multiplier, as whole nanodollars: the one rounding.

@@ -3,7 +3,12 @@
 //! of connections, budgets or prices; its usage figures are real by its own count, see [`count`].
 
 mod chat;
+mod completions;
+mod embeddings;
 mod messages;
+mod ranking;
+mod responses;
+mod speech;
 
 use std::time::Duration;
 
@@ -30,6 +35,12 @@ pub fn answer(path: &str, body: &Bytes, created: Timestamp) -> ProviderReply {
     match path {
         "/v1/messages" => messages::answer(body),
         "/v1/messages/count_tokens" => messages::count_tokens(body),
+        "/completions" => completions::answer(body, created),
+        "/responses" => responses::answer(body, created),
+        "/moderations" => ranking::moderation(body),
+        "/rerank" => ranking::ranking(body),
+        "/audio/speech" => speech::answer(body),
+        "/embeddings" => embeddings::answer(body),
         _ => chat::answer(body, created),
     }
 }

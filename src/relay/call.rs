@@ -108,7 +108,8 @@ fn target(call: &Call, request: &HttpRequest) -> Cow<'static, str> {
 fn pumped(running: Run, mut exchange: Exchange, admitted: Admitted, visit: Visit) -> Carried {
     exchange.watch.mark();
     let (sender, head) = oneshot::channel();
-    let client = Client::new(sender, visit.listener, exchange.relay.settings.write_timeout);
+    let timeout = exchange.relay.settings.write_timeout;
+    let client = Client::new(sender, visit.listener, exchange.ask.form, timeout);
     Carried::new(Box::pin(run(running, exchange, admitted, client, visit.line)), head)
 }
 
@@ -218,6 +219,10 @@ fn respond(head: Head, to: Listener) -> HttpResponse {
     }
     match head {
         Head::Whole { body, .. } => response.content_type("application/json").body(body),
+        // Sound has its own type; and may be kept.
+        Head::Stream { feed, headers } if headers.iter().any(|(name, _)| *name == "content-type") => {
+            response.body(feed)
+        }
         Head::Stream { feed, .. } => response
             .content_type("text/event-stream")
             .insert_header(("cache-control", "no-cache"))

@@ -9,6 +9,7 @@ use crate::relay::failure::{Failure, Listener};
 use crate::relay::feed::{Feed, Piece, feed};
 use crate::relay::headers::Headers;
 use crate::relay::parcel::Parcel;
+use crate::wire::Form;
 
 /// What the handler is handed: the head of an answer, and its body or where that comes from.
 #[derive(Debug)]
@@ -38,6 +39,7 @@ pub enum Head {
 pub struct Client {
     state: State,
     listener: Listener,
+    form: Form,
     write_timeout: Duration,
 }
 
@@ -53,10 +55,10 @@ enum State {
 pub struct Left;
 
 impl Client {
-    /// A client that waits for a head at the other end of `head`, is told of failures as `listener`, and is given up when it takes
-    /// nothing for `write_timeout`.
-    pub fn new(head: oneshot::Sender<Head>, listener: Listener, write_timeout: Duration) -> Self {
-        Self { state: State::Waiting(head), listener, write_timeout }
+    /// A client that waits for a head at the other end of `head`, is told of failures as `listener` whose request had `form`, and
+    /// is given up when it takes nothing for `write_timeout`.
+    pub fn new(head: oneshot::Sender<Head>, listener: Listener, form: Form, write_timeout: Duration) -> Self {
+        Self { state: State::Waiting(head), listener, form, write_timeout }
     }
 
     /// Resolves when the client has gone away; never for one that was answered or is known to be gone.
@@ -134,7 +136,7 @@ impl Client {
     pub async fn fail(&mut self, failure: Failure) {
         if self.is_waiting() {
             self.hand_over(Head::Failed(failure));
-        } else if self.deliver(failure.event(self.listener).into()).await.is_ok() {
+        } else if self.deliver(failure.event(self.listener, self.form).into()).await.is_ok() {
             self.end().await;
         }
     }

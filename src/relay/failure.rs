@@ -12,8 +12,8 @@ use crate::limits::{RateFault, RateKind};
 use crate::money::{Money, credits_of_quota};
 use crate::relay::visit::sign;
 use crate::tokens::{ApiToken, AuthFault, CredentialFault};
-use crate::wire::fault::{ErrorKind, ErrorWords, error_body, error_event};
-use crate::wire::{AskFault, Dialect, JsonFault};
+use crate::wire::fault::{ErrorKind, ErrorWords, error_body, error_event, typed_error_event};
+use crate::wire::{AskFault, Dialect, Form, JsonFault};
 
 /// A failure as a client is shown it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,9 +68,12 @@ impl Failure {
         }
     }
 
-    /// It as an event of a stream that has begun.
-    pub fn event(&self, to: Listener) -> Vec<u8> {
-        error_event(&self.words(), to.dialect, &to.id.to_string())
+    /// It as an event of a stream that has begun in answer to a body of `form`.
+    pub fn event(&self, to: Listener, form: Form) -> Vec<u8> {
+        match form {
+            Form::Responses => typed_error_event(&self.words()),
+            _ => error_event(&self.words(), to.dialect, &to.id.to_string()),
+        }
     }
 
     /// It as an answer.

@@ -3,6 +3,7 @@
 mod free;
 mod plain;
 mod refused;
+mod sound;
 mod stream;
 
 use std::borrow::Cow;
@@ -168,6 +169,8 @@ impl Exchange {
         let model = Some(channel.provider_model(&self.ask.model));
         let (cap, cap_field, ask_usage) = match self.call.cut {
             Cut::Chat => (cap, channel.output_cap_field.as_str(), channel.stream_usage),
+            Cut::Completions => (cap, "max_tokens", channel.stream_usage),
+            Cut::Responses => (cap, "max_output_tokens", false),
             Cut::Messages => (cap, "max_tokens", false),
             Cut::Nothing => (None, "", false),
         };
@@ -238,6 +241,9 @@ impl Exchange {
             self.count(UpstreamError::NotAnAnswer);
             let failure = Failure::upstream("The model's provider answered with a compressed body.");
             return self.settle_failed(Ending::Broken, failure, ends).await;
+        }
+        if let Some(content_type) = self.sound_type(&reply) {
+            return Box::pin(self.relay_sound(content_type, reply, headers, ends)).await;
         }
         if is_event_stream(&reply) {
             Box::pin(self.relay_stream(reply.body, headers, ends)).await;

@@ -5,8 +5,16 @@
 mod anthropic;
 mod blocks;
 mod chat;
+mod completions;
+mod embeddings;
+mod inputs;
+mod items;
 mod messages;
+mod moderations;
 mod reader;
+mod rerank;
+mod responses;
+mod speech;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -38,14 +46,35 @@ pub enum Form {
     Chat,
     /// Anthropic's messages.
     Messages,
+    /// OpenAI's completions of the older kind, of a prompt.
+    Completions,
+    /// OpenAI's responses.
+    Responses,
+    /// OpenAI's embeddings.
+    Embeddings,
+    /// OpenAI's moderations.
+    Moderations,
+    /// Rankings of documents, as several companies have them in OpenAI's manner.
+    Rerank,
+    /// OpenAI's speech.
+    Speech,
 }
 
 impl Form {
     /// The dialect it belongs to.
     pub const fn dialect(self) -> Dialect {
         match self {
-            Self::Chat => Dialect::OpenAi,
+            Self::Chat | Self::Completions | Self::Responses => Dialect::OpenAi,
+            Self::Embeddings | Self::Moderations | Self::Rerank | Self::Speech => Dialect::OpenAi,
             Self::Messages => Dialect::Anthropic,
+        }
+    }
+
+    /// Whether an answer holds what a model wrote, which a cap can bound.
+    pub const fn has_output(self) -> bool {
+        match self {
+            Self::Chat | Self::Messages | Self::Completions | Self::Responses => true,
+            Self::Embeddings | Self::Moderations | Self::Rerank | Self::Speech => false,
         }
     }
 
@@ -53,6 +82,12 @@ impl Form {
         match self {
             Self::Chat => chat::read(reader, limits),
             Self::Messages => anthropic::read(reader),
+            Self::Completions => completions::read(reader, limits),
+            Self::Responses => responses::read(reader),
+            Self::Embeddings => embeddings::read(reader),
+            Self::Moderations => moderations::read(reader),
+            Self::Rerank => rerank::read(reader),
+            Self::Speech => speech::read(reader),
         }
     }
 }
@@ -101,6 +136,8 @@ pub struct Ask {
     pub predicted_bytes: i64,
     /// Whether the answer may be spoken.
     pub spoken: bool,
+    /// Characters to be spoken, each of which costs, as Unicode counts them.
+    pub characters: i64,
     /// The tier of service asked for.
     pub tier: ServiceTier,
     /// Output units reserved for thinking, when the client says so.
@@ -159,7 +196,7 @@ impl ServiceTier {
 pub(super) struct Marks {
     /// Behind the outermost brace.
     pub(super) start: usize,
-    /// The value of `model`.
+    /// The value of `model`; empty where the body names none.
     pub(super) model: Range<usize>,
     /// The value of `stream_options`.
     pub(super) stream_options: StreamOptions,
@@ -240,6 +277,7 @@ impl Ask {
             provider_calls: fields.provider_calls,
             predicted_bytes: fields.predicted_bytes,
             spoken: fields.spoken,
+            characters: fields.characters,
             tier: fields.tier,
             thinking_budget: fields.thinking_budget,
             added: fields.added,

@@ -32,6 +32,10 @@ pub enum Charge {
 pub enum Cut {
     /// OpenAI's chat: the channel's field caps the output, and a stream is asked for its usage.
     Chat,
+    /// OpenAI's older completions: `max_tokens` caps the output, and a stream is asked for its usage.
+    Completions,
+    /// OpenAI's responses: `max_output_tokens` caps the output.
+    Responses,
     /// Anthropic's messages: `max_tokens` caps the output.
     Messages,
     /// Nothing: it has no output.
@@ -105,7 +109,7 @@ pub(super) const MESSAGES: Call = Call {
     query: &["beta"],
 };
 
-static TABLE: [Route; 5] = [
+static TABLE: [Route; 11] = [
     Route {
         method: "POST",
         pattern: "/v1/chat/completions",
@@ -134,6 +138,78 @@ static TABLE: [Route; 5] = [
             charge: Charge::Free,
             path: "/v1/messages/count_tokens",
             query: &["beta"],
+        }),
+    },
+    Route {
+        method: "POST",
+        pattern: "/v1/completions",
+        dialect: Some(Dialect::OpenAi),
+        work: Work::Call(Call {
+            form: Form::Completions,
+            cut: Cut::Completions,
+            charge: Charge::Metered(Metering::Chat),
+            path: "/completions",
+            query: &[],
+        }),
+    },
+    Route {
+        method: "POST",
+        pattern: "/v1/responses",
+        dialect: Some(Dialect::OpenAi),
+        work: Work::Call(Call {
+            form: Form::Responses,
+            cut: Cut::Responses,
+            charge: Charge::Metered(Metering::Responses),
+            path: "/responses",
+            query: &[],
+        }),
+    },
+    Route {
+        method: "POST",
+        pattern: "/v1/embeddings",
+        dialect: Some(Dialect::OpenAi),
+        work: Work::Call(Call {
+            form: Form::Embeddings,
+            cut: Cut::Nothing,
+            charge: Charge::Metered(Metering::Inputs),
+            path: "/embeddings",
+            query: &[],
+        }),
+    },
+    Route {
+        method: "POST",
+        pattern: "/v1/moderations",
+        dialect: Some(Dialect::OpenAi),
+        work: Work::Call(Call {
+            form: Form::Moderations,
+            cut: Cut::Nothing,
+            charge: Charge::Metered(Metering::Inputs),
+            path: "/moderations",
+            query: &[],
+        }),
+    },
+    Route {
+        method: "POST",
+        pattern: "/v1/rerank",
+        dialect: Some(Dialect::OpenAi),
+        work: Work::Call(Call {
+            form: Form::Rerank,
+            cut: Cut::Nothing,
+            charge: Charge::Metered(Metering::Inputs),
+            path: "/rerank",
+            query: &[],
+        }),
+    },
+    Route {
+        method: "POST",
+        pattern: "/v1/audio/speech",
+        dialect: Some(Dialect::OpenAi),
+        work: Work::Call(Call {
+            form: Form::Speech,
+            cut: Cut::Nothing,
+            charge: Charge::Metered(Metering::Speech),
+            path: "/audio/speech",
+            query: &[],
         }),
     },
     Route { method: "GET", pattern: "/v1/models", dialect: None, work: Work::Models },
@@ -177,6 +253,12 @@ mod tests {
     fn there_is_one_spelling_of_each_route() {
         for (method, path, pattern, model) in [
             ("POST", "/v1/chat/completions", "/v1/chat/completions", None),
+            ("POST", "/v1/completions", "/v1/completions", None),
+            ("POST", "/v1/responses", "/v1/responses", None),
+            ("POST", "/v1/embeddings", "/v1/embeddings", None),
+            ("POST", "/v1/moderations", "/v1/moderations", None),
+            ("POST", "/v1/rerank", "/v1/rerank", None),
+            ("POST", "/v1/audio/speech", "/v1/audio/speech", None),
             ("POST", "/v1/messages", "/v1/messages", None),
             ("POST", "/v1/messages/count_tokens", "/v1/messages/count_tokens", None),
             ("GET", "/v1/models", "/v1/models", None),
@@ -196,6 +278,10 @@ mod tests {
             let Lookup::MethodNotAllowed { route } = find(method, path) else { panic!("{path}") };
             assert_eq!(route.method, allow, "{method} {path}");
         }
+    }
+
+    #[test]
+    fn what_is_no_route_is_not_found() {
         for path in [
             "",
             "/",
@@ -210,7 +296,8 @@ mod tests {
             "/v1/chat/../chat/completions",
             "/v1/chat/completion",
             "/v1/chat/completionss",
-            "/v1/embeddings",
+            "/v1/embeddings/",
+            "/v1/responses/resp_1",
             "/v1/messages/",
             "/v1/messages/batches",
             "/messages",
@@ -245,7 +332,8 @@ mod tests {
                 Work::Call(call) => {
                     assert_eq!(route.method, "POST");
                     assert_eq!(Some(call.form.dialect()), route.dialect, "{}", route.pattern);
-                    assert_eq!(call.cut == Cut::Nothing, call.charge == Charge::Free, "{}", route.pattern);
+                    let is_capped = call.charge != Charge::Free && call.form.has_output();
+                    assert_eq!(call.cut != Cut::Nothing, is_capped, "{}", route.pattern);
                     call.charge == Charge::Free
                 }
             };

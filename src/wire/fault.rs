@@ -172,6 +172,28 @@ pub fn error_event(error: &ErrorWords<'_>, dialect: Dialect, id: &str) -> Vec<u8
     [name.as_bytes(), b"data: ", &error_body(error, dialect, id), b"\n\n"].concat()
 }
 
+#[derive(Serialize)]
+struct TypedEvent<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// The clients that have types for events want a number, and read no meaning from it here.
+    sequence_number: u32,
+    code: &'a str,
+    message: &'a str,
+    param: Option<&'a str>,
+    error: OpenAiError<'a>,
+}
+
+/// The same as an event of a stream of OpenAI's responses. Its reference has the fields in the event itself, its servers and
+/// clients in an object: both are there.
+pub fn typed_error_event(error: &ErrorWords<'_>) -> Vec<u8> {
+    let ErrorWords { message, param, code, .. } = *error;
+    let error = OpenAiError { message, kind: error.kind.word(Dialect::OpenAi), param, code };
+    let event = TypedEvent { kind: "error", sequence_number: 0, code, message, param, error };
+    let body = serde_json::to_vec(&event).expect("strings can always be written as JSON");
+    [b"event: error\ndata: ".as_slice(), &body, b"\n\n"].concat()
+}
+
 /// What a provider says went wrong; empty where it says nothing. Each field is at most 2 000 bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProviderError {
@@ -281,6 +303,9 @@ mod tests {
             let event = String::from_utf8(error_event(&WORDS, dialect, "r")).unwrap();
             assert_eq!(event, format!("{name}data: {want}\n\n"));
         }
+        let typed = String::from_utf8(typed_error_event(&WORDS)).unwrap();
+        let want = r#"{"type":"error","sequence_number":0,"code":"invalid_json","message":"a \"b\"\r\n","param":null,"error":{"message":"a \"b\"\r\n","type":"invalid_request_error","param":null,"code":"invalid_json"}}"#;
+        assert_eq!(typed, format!("event: error\ndata: {want}\n\n"));
         let named = error_body(&ErrorWords { param: Some("n"), ..WORDS }, Dialect::OpenAi, "r");
         assert!(String::from_utf8(named).unwrap().contains("\"param\":\"n\""));
     }

@@ -2,7 +2,10 @@
 //! of an event, and changes nothing; it only says which event is the gateway's own. Must not know prices.
 
 mod chat;
+mod inputs;
 mod messages;
+mod responses;
+mod speech;
 #[cfg(test)]
 mod tests;
 mod usage;
@@ -23,6 +26,12 @@ pub enum Metering {
     Chat,
     /// Anthropic's messages: `usage` of the body, or of `message_start` and each `message_delta`.
     Messages,
+    /// OpenAI's responses: `usage` of the response, also of the one in the last event of a stream.
+    Responses,
+    /// Answers without output (embeddings, moderations, rankings): `usage` of the body, where it has one.
+    Inputs,
+    /// Speech: nowhere. What it costs is known beforehand.
+    Speech,
 }
 
 /// Whose the event is that holds usage alone.
@@ -43,6 +52,8 @@ pub enum Step {
     Strip,
     /// It ends the stream: pass it on when the books are closed.
     Terminator,
+    /// It ends the stream and says itself that the answer failed: pass it on when the books are closed.
+    Failure,
     /// It is an error, and ends the stream.
     Fault,
 }
@@ -71,6 +82,8 @@ pub struct Reading {
     pub usage: Option<Usage>,
     /// Whether output went by after the last of those figures: they are not all there was.
     pub is_outdated: bool,
+    /// Calls of tools of the provider that went by, where the usage does not count them.
+    pub tool_calls: TokenCount,
     /// Whether it said something that is not believed.
     pub suspect: bool,
     /// Bytes of text that the model wrote.
@@ -107,6 +120,7 @@ pub struct Meter {
     output_then: Option<i64>,
     tier: Option<ServiceTier>,
     output_bytes: i64,
+    tool_calls: i64,
     has_output: bool,
     suspect: bool,
     seen: Seen,
@@ -157,6 +171,7 @@ impl Meter {
             output_then: None,
             tier: None,
             output_bytes: 0,
+            tool_calls: 0,
             has_output: false,
             suspect: false,
             seen: Seen::default(),
@@ -176,6 +191,9 @@ impl Meter {
         let is_error = event.name() == Some(b"error");
         self.seen.error |= is_error;
         let document = self.document(&data);
+        if document.is_error && document.content == Content::End {
+            return Step::Failure;
+        }
         if is_error || document.is_error {
             return Step::Fault;
         }
@@ -201,13 +219,18 @@ impl Meter {
         let is_outdated =
             self.figures.is_some() && self.output_then.is_some_and(|then| self.output_bytes > then);
         let written = if is_outdated { estimated(self.output_bytes) } else { TokenCount::ZERO };
-        let usage = self.figures.and_then(|figures| self.usage_of(figures, written));
+        let usage = match self.metering {
+            // No unit of anything is billed: the characters are, once there is an answer.
+            Metering::Speech => self.seen.answer.then(Usage::default),
+            _ => self.figures.and_then(|figures| self.usage_of(figures, written)),
+        };
         // Text without output is no usage.
         let believed = usage.filter(|usage| !self.has_output || usage.all_output() > TokenCount::ZERO);
         let is_outdated = is_outdated && believed.is_some();
         Reading {
             usage: believed,
             is_outdated,
+            tool_calls: TokenCount::clamped(self.tool_calls),
             suspect: self.suspect || (self.figures.is_some() && believed.is_none()) || is_outdated,
             output_bytes: self.output_bytes,
             has_output: self.has_output,
@@ -221,6 +244,13 @@ impl Meter {
     fn usage_of(&self, figures: Figures, written: TokenCount) -> Option<Usage> {
         match self.metering {
             Metering::Chat => Some(figures.usage()),
+            Metering::Responses => {
+                let usage = figures.usage();
+                let calls = TokenCount::clamped(self.tool_calls);
+                Some(Usage { tool_calls: usage.tool_calls.max(calls), ..usage })
+            }
+            Metering::Inputs => figures.input_usage(),
+            Metering::Speech => None,
             Metering::Messages => {
                 let usage = figures.disjoint_usage()?;
                 Some(Usage { output: usage.output.max(written), ..usage })
@@ -240,17 +270,20 @@ impl Meter {
 
     /// Reads one JSON document; what cannot be read counts as output, byte by byte.
     fn document(&mut self, bytes: &[u8]) -> Document {
-        let before = (self.output_bytes, self.has_output);
+        let before = (self.output_bytes, self.has_output, self.tool_calls);
         let read = utf8(bytes).and_then(|text| {
             let mut cursor = Cursor::new(text);
             let document = match self.metering {
                 Metering::Chat => self.chat(&mut cursor)?,
                 Metering::Messages => self.message_or_event(&mut cursor)?,
+                Metering::Responses => self.response_or_event(&mut cursor)?,
+                Metering::Inputs => self.results(&mut cursor)?,
+                Metering::Speech => self.speech(&mut cursor)?,
             };
             cursor.end().map(|()| document)
         });
         let Ok(document) = read else {
-            (self.output_bytes, self.has_output) = before;
+            (self.output_bytes, self.has_output, self.tool_calls) = before;
             self.wrote(bytes.len());
             self.seen.unreadable = true;
             self.suspect = true;

@@ -14,9 +14,7 @@ pub mod percent;
 mod sse;
 mod translate;
 
-#[cfg(test)]
-pub use ask::Form;
-pub use ask::{Ask, AskFault, AskLimits, ServiceTier};
+pub use ask::{Ask, AskFault, AskLimits, Form, ServiceTier};
 pub use count::count;
 pub use endpoints::{Call, Charge, Cut, Dialect, Lookup, Route, Work, find};
 pub use json::{JsonFault, members};

@@ -29,8 +29,13 @@ type Edit = (Range<usize>, String);
 /// The body to send: `ask`'s own with `edits` made. Shares its bytes when nothing changes.
 pub fn outgoing(ask: &Ask, edits: &Outgoing<'_>) -> Bytes {
     let mut list = Vec::new();
-    if let Some(model) = edits.model.filter(|model| *model != ask.model) {
-        list.push((ask.marks().model.clone(), quoted(model)));
+    match edits.model {
+        // Which model a provider takes by itself was decided here, so it is said.
+        Some(model) if ask.marks().model.is_empty() => {
+            list.push(first_member(ask, &format!("\"model\":{}", quoted(model))));
+        }
+        Some(model) if model != ask.model => list.push((ask.marks().model.clone(), quoted(model))),
+        _ => {}
     }
     if let Some(cap) = edits.cap {
         lower_caps(ask, cap, edits.cap_field, &mut list);
@@ -71,7 +76,7 @@ fn usage_edit(ask: &Ask) -> Edit {
     }
 }
 
-/// Puts `member` in front of the others; there are some, `model` at least.
+/// Puts `member` in front of the others; there are some, `model` or `input` at least.
 fn first_member(ask: &Ask, member: &str) -> Edit {
     let start = ask.marks().start;
     (start..start, format!("{member},"))
@@ -183,6 +188,16 @@ mod tests {
             sent("{ \"model\" :\"m\" ,\"messages\":[]}", &name),
             "{ \"model\" :\"a\\\"b\" ,\"messages\":[]}"
         );
+    }
+
+    #[test]
+    fn a_model_that_is_not_named_is_put_in() {
+        let body = Bytes::from_static(b"{ \"input\":\"x\"}");
+        let ask = Ask::parse(Form::Moderations, body, &AskLimits { max_choices: 8 }).unwrap();
+        for (name, want) in [("omni-moderation-latest", "omni-moderation-latest"), ("other", "other")] {
+            let sent = outgoing(&ask, &Outgoing { model: Some(name), ..NOTHING });
+            assert_eq!(sent, format!("{{\"model\":\"{want}\", \"input\":\"x\"}}"));
+        }
     }
 
     /// Whatever the order, blanks and escapes: the result is the same JSON but for the three changes.

@@ -18,6 +18,8 @@ mod barriers;
 #[cfg(test)]
 mod bounds;
 #[cfg(test)]
+mod completions;
+#[cfg(test)]
 mod config_cli;
 #[cfg(test)]
 mod crash;
@@ -27,6 +29,8 @@ mod departures;
 mod disconnect;
 #[cfg(test)]
 mod disk_full;
+#[cfg(test)]
+mod embeddings;
 #[cfg(test)]
 mod endings;
 #[cfg(test)]
@@ -40,17 +44,23 @@ mod harness_works;
 #[cfg(test)]
 mod metrics;
 #[cfg(test)]
+mod moderations;
+#[cfg(test)]
 mod quota;
 #[cfg(test)]
 mod races;
 #[cfg(test)]
 mod rates;
 #[cfg(test)]
+mod responses;
+#[cfg(test)]
 mod scale;
 #[cfg(test)]
 mod snapshots;
 #[cfg(test)]
 mod soak;
+#[cfg(test)]
+mod speech;
 #[cfg(test)]
 mod stream;
 #[cfg(test)]

@@ -245,3 +245,28 @@ impl Terms {
         self
     }
 }
+
+#[test]
+fn characters_are_held_charged_and_owed() {
+    let speech = terms("per_million_characters = 15");
+    assert!(speech.prices_speech() && !speech.prices_text());
+    assert!(terms("per_request = 1").prices_speech() && !terms("input = 1").prices_speech());
+    // 7 × 15 000 n$
+    let spoken = speech.clone().speaking(7);
+    let cost = Money::from_nanos(105_000);
+    assert_eq!(spoken.hold(&Bound::default(), 0), Ok(cost));
+    assert_eq!(spoken.charge(&Usage::default(), None), Ok(cost));
+    assert_eq!(spoken.floor(0, 0), cost);
+    assert_eq!(spoken.affordable(&Bound::default(), cost), Some(Terms::MAX_CAP));
+    assert_eq!(spoken.affordable(&Bound::default(), Money::from_nanos(104_999)), None);
+    assert_eq!(speech.charge(&Usage::default(), None), Ok(Money::ZERO));
+    // Both kinds of price: text costs as it did.
+    let both = terms("input = 1\noutput = 2\nper_million_characters = 15");
+    assert_eq!(both.charge(&usage(3, 4), None), Ok(Money::from_nanos(3_000 + 8_000)));
+    assert_eq!(both.speaking(2).charge(&usage(0, 0), None), Ok(Money::from_nanos(30_000)));
+    // 3 × 1.5 n$, rounded up once; × 1.1 = 4.95
+    assert_eq!(
+        terms_at("per_million_characters = 0.0015", "1.1").speaking(3).floor(0, 0),
+        Money::from_nanos(5)
+    );
+}

@@ -24,7 +24,7 @@ pub(super) fn answer(body: &Bytes, created: Timestamp) -> ProviderReply {
     }
 }
 
-fn refusal(complaint: Complaint) -> ProviderReply {
+pub(super) fn refusal(complaint: Complaint) -> ProviderReply {
     let Complaint { param, code, message } = complaint;
     let error = json!({"message": message, "type": "invalid_request_error", "param": param, "code": code});
     json_reply(StatusCode::BAD_REQUEST, &json!({ "error": error }))

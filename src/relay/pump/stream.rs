@@ -30,6 +30,8 @@ const TAIL: Duration = Duration::from_millis(100);
 enum Stop {
     /// Its terminator, which the client has not seen yet.
     Terminator(Bytes),
+    /// Its terminator, as above, which says that the answer failed.
+    Failed(Bytes),
     /// It said that something went wrong.
     Fault,
     /// An event beyond the bound.
@@ -53,7 +55,15 @@ impl Exchange {
         let (ending, failure) = match stop {
             Stop::Terminator(last) => {
                 ends.client.open(&headers);
-                self.terminate(last, ends).await;
+                let has_left = ends.client.has_left();
+                let ending = if has_left { Ending::ClientGoneComplete } else { Ending::Complete };
+                self.terminate(ending, last, ends).await;
+                return self.watch.wait(pin!(reach_end(&mut body))).await;
+            }
+            Stop::Failed(last) => {
+                self.count(UpstreamError::NotAnAnswer);
+                ends.client.open(&headers);
+                self.terminate(Ending::Faulted, last, ends).await;
                 return self.watch.wait(pin!(reach_end(&mut body))).await;
             }
             Stop::ClientLeft => return self.say_farewell(&mut body, &mut events, &mut ends.metered).await,
@@ -118,8 +128,7 @@ impl Exchange {
     }
 
     /// The books are closed first; then the client sees the end.
-    async fn terminate(&self, last: Bytes, ends: &mut Ends<'_>) {
-        let ending = if ends.client.has_left() { Ending::ClientGoneComplete } else { Ending::Complete };
+    async fn terminate(&self, ending: Ending, last: Bytes, ends: &mut Ends<'_>) {
         let Some(charged) = ends.metered.settle(ending, 200, None) else { return };
         if !self.close(charged).await {
             return ends.client.cut();
@@ -163,6 +172,7 @@ fn take(events: &mut Events, piece: Bytes, metered: &mut Metered) -> (Bytes, Opt
                 },
                 Step::Strip => {}
                 Step::Terminator => return (out.joined(), Some(events.tell_last(event))),
+                Step::Failure => return (out.joined(), Some(Stop::Failed(event.raw))),
                 Step::Fault => return (out.joined(), Some(Stop::Fault)),
             },
             Ok(None) => return (out.joined(), None),
@@ -177,6 +187,7 @@ fn take_last(events: &mut Events, metered: &mut Metered) -> Stop {
     let Some(event) = events.splitter.finish() else { return Stop::NoTerminator };
     match metered.meter.on_event(&event) {
         Step::Terminator => events.tell_last(event),
+        Step::Failure => Stop::Failed(event.raw),
         Step::Fault => Stop::Fault,
         Step::Forward | Step::Strip => Stop::NoTerminator,
     }

@@ -148,7 +148,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn stream_options(&mut self) -> Result<(), JsonFault> {
+    pub(super) fn stream_options(&mut self) -> Result<(), JsonFault> {
         if self.cursor.kind()? != Kind::Object {
             let span = self.cursor.skip_span()?;
             if self.cursor.since(span.start) != "null" {
@@ -205,7 +205,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn service_tier(&mut self) -> Result<(), JsonFault> {
+    pub(super) fn service_tier(&mut self) -> Result<(), JsonFault> {
         match self.cursor.kind()? {
             Kind::Text => self.fields.tier = ServiceTier::named(&self.cursor.text()?.decode()),
             _ if self.cursor.skip()? == "null" => {}
@@ -214,7 +214,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn background(&mut self) -> Result<(), JsonFault> {
+    pub(super) fn background(&mut self) -> Result<(), JsonFault> {
         if !matches!(self.cursor.skip()?, "false" | "null") {
             self.refuse(
                 "background",

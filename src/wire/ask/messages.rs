@@ -36,8 +36,18 @@ const DATA: [&str; 4] = ["url", "data", "file_data", "image_url"];
 const NAMED: [&str; 3] = ["file_id", "file_url", "id"];
 
 /// Types of content parts that hold nothing but what is seen.
-const PLAIN_TYPES: [&str; 7] =
-    ["text", "refusal", "input_text", "output_text", "thinking", "image_url", "input_audio"];
+const PLAIN_TYPES: [&str; 10] = [
+    "text",
+    "refusal",
+    "input_text",
+    "output_text",
+    "thinking",
+    "summary_text",
+    "reasoning_text",
+    "image_url",
+    "input_image",
+    "input_audio",
+];
 
 /// Bytes of audio, decoded, that make at most one unit.
 const AUDIO_BYTES: i64 = 16;
@@ -90,7 +100,11 @@ fn message<'a>(cursor: &mut Cursor<'a>, tally: &mut Tally<'a>) -> Result<(), Jso
     names.check()
 }
 
-fn content<'a>(cursor: &mut Cursor<'a>, tally: &mut Tally<'a>) -> Result<(), JsonFault> {
+/// Walks the content that comes next: text, a part, or an array of parts.
+///
+/// # Errors
+/// As [`walk_messages`].
+pub(super) fn content<'a>(cursor: &mut Cursor<'a>, tally: &mut Tally<'a>) -> Result<(), JsonFault> {
     match cursor.kind()? {
         Kind::Array => {
             let mut array = cursor.enter()?;

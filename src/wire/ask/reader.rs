@@ -22,6 +22,7 @@ pub(super) struct Fields<'a> {
     pub(super) provider_calls: i64,
     pub(super) predicted_bytes: i64,
     pub(super) spoken: bool,
+    pub(super) characters: i64,
     pub(super) tier: ServiceTier,
     pub(super) thinking_budget: Option<i64>,
     /// Units of input that the provider adds by itself.

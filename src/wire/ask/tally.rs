@@ -117,6 +117,14 @@ impl<'a> Tally<'a> {
     /// As [`Tally::walk`].
     pub(super) fn member(&mut self, cursor: &mut Cursor<'a>, key: &Text<'a>) -> Result<(), JsonFault> {
         self.key(key);
+        self.value(cursor, key)
+    }
+
+    /// Walks the value of the member `key`, which comes next.
+    ///
+    /// # Errors
+    /// As [`Tally::walk`].
+    pub(super) fn value(&mut self, cursor: &mut Cursor<'a>, key: &Text<'a>) -> Result<(), JsonFault> {
         if cursor.kind()? == Kind::Text && LABELS.contains(&key.decode().as_ref()) {
             self.label(&cursor.text()?);
             return Ok(());

@@ -1,5 +1,7 @@
 //! Requests in tables: what is read, what is refused, what counts.
 
+mod openai;
+
 use super::*;
 
 const LIMITS: AskLimits = AskLimits { max_choices: 128 };

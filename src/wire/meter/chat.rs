@@ -36,7 +36,7 @@ impl Meter {
     }
 
     /// Reads the usage that comes next; whether it says anything.
-    fn usage(&mut self, cursor: &mut Cursor<'_>) -> Result<bool, JsonFault> {
+    pub(super) fn usage(&mut self, cursor: &mut Cursor<'_>) -> Result<bool, JsonFault> {
         Ok(self.take_usage(&Reported::read(cursor)?))
     }
 
@@ -54,7 +54,7 @@ impl Meter {
         Ok(())
     }
 
-    fn tier(&mut self, cursor: &mut Cursor<'_>) -> Result<(), JsonFault> {
+    pub(super) fn tier(&mut self, cursor: &mut Cursor<'_>) -> Result<(), JsonFault> {
         match cursor.kind()? {
             Kind::Text => self.tier = Some(ServiceTier::named(&cursor.text()?.decode())),
             _ => cursor.skip().map(|_| ())?,

@@ -1,5 +1,7 @@
 //! Replies in tables: what was used, what is not believed, whose event is whose.
 
+mod openai;
+
 use bytes::Bytes;
 
 use super::super::sse::EventTooLarge;

@@ -40,6 +40,18 @@ impl Reported {
     /// # Errors
     /// When it is no JSON.
     pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<Self, JsonFault> {
+        Self::read_as(cursor, Figures::plausible)
+    }
+
+    /// The same of a model that writes nothing: a total is its input.
+    ///
+    /// # Errors
+    /// When it is no JSON.
+    pub(super) fn read_input(cursor: &mut Cursor<'_>) -> Result<Self, JsonFault> {
+        Self::read_as(cursor, Self::Figures)
+    }
+
+    fn read_as(cursor: &mut Cursor<'_>, judge: fn(Figures) -> Self) -> Result<Self, JsonFault> {
         if cursor.kind()? != Kind::Object {
             return Ok(if cursor.skip()? == "null" { Self::Nothing } else { Self::Nonsense });
         }
@@ -67,7 +79,7 @@ impl Reported {
         if !believed {
             return Ok(Self::Nonsense);
         }
-        Ok(if figures == Figures::default() { Self::Nothing } else { figures.plausible() })
+        Ok(if figures == Figures::default() { Self::Nothing } else { judge(figures) })
     }
 }
 
@@ -193,6 +205,12 @@ impl Figures {
             tool_calls: self.tool_calls.unwrap_or_default(),
             ..Usage::default()
         })
+    }
+
+    /// The input of a model that writes nothing; `None` when there is none, which no request has.
+    pub(super) fn input_usage(self) -> Option<Usage> {
+        let whole = Self { input: self.input.max(self.total), output: None, total: None, ..self }.usage();
+        (whole.all_input() > TokenCount::ZERO).then_some(whole)
     }
 
     /// The disjoint kinds. A detail is at most what is left of its total.

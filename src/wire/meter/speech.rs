@@ -1,0 +1,37 @@
+//! Watches speech go by: bytes of sound, or the events of a stream of it. Nothing in it says what it costs: that is known from the
+//! characters that were to be spoken.
+
+use super::{Content, Document, Meter};
+use crate::wire::json::{Cursor, JsonFault, Kind};
+
+impl Meter {
+    /// Watches a piece of a reply that is sound by its content type.
+    pub fn on_sound(&mut self, piece: &[u8]) {
+        self.seen.answer |= !piece.is_empty();
+    }
+
+    /// Reads an event of a stream of speech; or a whole answer that has the sound inside, as some servers give it.
+    pub(super) fn speech(&mut self, cursor: &mut Cursor<'_>) -> Result<Document, JsonFault> {
+        let mut document = Document::default();
+        self.members(cursor, |_, cursor, name| {
+            match name {
+                "error" => document.is_error |= !matches!(cursor.skip()?, "null" | "false" | "\"\""),
+                "type" if cursor.kind()? == Kind::Text => match cursor.text()?.decode().as_ref() {
+                    "speech.audio.done" => document.content = Content::End,
+                    "speech.audio.delta" => document.content = Content::Some,
+                    "error" => document.is_error = true,
+                    _ => {}
+                },
+                "audio" | "audio_data" | "data" => {
+                    let is_sound = !matches!(cursor.skip()?, "null" | "\"\"");
+                    if is_sound && document.content == Content::None {
+                        document.content = Content::Some;
+                    }
+                }
+                _ => cursor.skip().map(|_| ())?,
+            }
+            Ok(())
+        })?;
+        Ok(document)
+    }
+}
