@@ -44,7 +44,7 @@ def _run_suites(options: argparse.Namespace, environment: dict[str, str]) -> lis
     suites = options.suites or [str(path.relative_to(ROOT)) for path in (*ROOT.glob("python/test_*.py"), *ROOT.glob("node/*.test.js"))]
     commands = {
         ".py": [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=3"],
-        ".js": [options.node, "--test", "--test-reporter=spec"],
+        ".js": [options.node, "--test", "--test-concurrency=1", "--test-reporter=spec"],
     }
     failed = []
     for suffix, command in commands.items():
