@@ -8,9 +8,10 @@ use crate::admission::{Market, MarketFault, Offer};
 use crate::catalogue::{Catalogue, Groups, Multiplier, Terms};
 use crate::channels::{Channel, Roster};
 use crate::clock::Timestamp;
-use crate::ids::{TokenId, UserId};
+use crate::ids::{ChannelName, TokenId, UserId};
 use crate::spread::SpreadMap;
 use crate::tokens::{ApiToken, Caller, Found, KeyHash, Registry, Role};
+use crate::wire::Dialect;
 
 /// A user as a request meets one.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -102,7 +103,7 @@ impl Directory {
     pub fn models(&self, token: &ApiToken) -> BTreeSet<String> {
         let named = self.supply.roster.channels().iter().flat_map(|channel| self.named_models(channel));
         named
-            .filter(|model| token.permits_model(model) && self.offer(token, model).is_ok())
+            .filter(|model| token.permits_model(model) && self.any_offer(token, model).is_some())
             .map(str::to_owned)
             .collect()
     }
@@ -113,9 +114,9 @@ impl Directory {
         channels.flat_map(|channel| self.named_models(channel)).map(str::to_owned).collect()
     }
 
-    /// Who serves `model` to `token`: the kind of its channel's API. `None` where it is not on offer.
+    /// Who serves `model` to `token`, in whatever dialect: the kind of its channel's API. `None` where it is not on offer.
     pub fn owner(&self, token: &ApiToken, model: &str) -> Option<&'static str> {
-        let offer = self.offer(token, model).ok()?;
+        let offer = self.any_offer(token, model)?;
         self.channel(offer.channel.as_str()).map(|channel| channel.provider.as_str())
     }
 
@@ -134,11 +135,41 @@ impl Directory {
         }
     }
 
-    /// The first channel for `model` in the token's own group, or where it may cross over, in the others in their order.
-    fn find_channel(&self, token: &ApiToken, model: &str) -> Option<&Arc<Channel>> {
-        let in_group = |group: &str| self.supply.roster.find(group, |channel| self.serves(channel, model));
+    /// The first channel of those that `is_meant` for `model` in the token's own group, or where it may cross over, in the others
+    /// in their order.
+    fn find_channel(
+        &self,
+        token: &ApiToken,
+        model: &str,
+        is_meant: impl Fn(&Channel) -> bool,
+    ) -> Option<&Arc<Channel>> {
+        let serves = |channel: &Channel| is_meant(channel) && self.serves(channel, model);
+        let in_group = |group: &str| self.supply.roster.find(group, serves);
         let others = || self.supply.groups.names().filter(|group| *group != &*token.group).find_map(in_group);
         in_group(&token.group).or_else(|| if token.cross_group_retry { others() } else { None })
+    }
+
+    /// The first offer in any dialect.
+    fn any_offer(&self, token: &ApiToken, model: &str) -> Option<Offer> {
+        let dialects = [Dialect::OpenAi, Dialect::Anthropic, Dialect::Gemini];
+        dialects.into_iter().find_map(|dialect| self.offer(token, model, dialect).ok())
+    }
+
+    fn offer_of(
+        &self,
+        token: &ApiToken,
+        model: &str,
+        channel: Option<&Arc<Channel>>,
+    ) -> Result<Offer, MarketFault> {
+        let channel = channel.ok_or(MarketFault::NotServed)?;
+        // A group that was taken out of the file has no channels either; its multiplier does not matter.
+        let multiplier = self.supply.groups.multiplier(&token.group).unwrap_or(Multiplier::ONE);
+        let terms = match self.supply.catalogue.entry(channel.provider, model) {
+            Some(entry) => Terms::new(entry, multiplier),
+            None if self.supply.unpriced == Unpriced::Free => Terms::free(),
+            None => return Err(MarketFault::NotPriced),
+        };
+        Ok(Offer { channel: channel.name.clone(), terms })
     }
 
     /// Takes over what a start has read, in one step: what was there of tokens and keys before is gone.
@@ -207,15 +238,12 @@ impl Market for Directory {
         caller.is_current(self, at)
     }
 
-    fn offer(&self, token: &ApiToken, model: &str) -> Result<Offer, MarketFault> {
-        let channel = self.find_channel(token, model).ok_or(MarketFault::NotServed)?;
-        // A group that was taken out of the file has no channels either; its multiplier does not matter.
-        let multiplier = self.supply.groups.multiplier(&token.group).unwrap_or(Multiplier::ONE);
-        let terms = match self.supply.catalogue.entry(channel.provider, model) {
-            Some(entry) => Terms::new(entry, multiplier),
-            None if self.supply.unpriced == Unpriced::Free => Terms::free(),
-            None => return Err(MarketFault::NotPriced),
-        };
-        Ok(Offer { channel: channel.name.clone(), terms })
+    fn channel(&self, token: &ApiToken, model: &str, dialect: Dialect) -> Option<ChannelName> {
+        let channel = self.find_channel(token, model, |channel| channel.answers(dialect))?;
+        Some(channel.name.clone())
+    }
+
+    fn offer(&self, token: &ApiToken, model: &str, dialect: Dialect) -> Result<Offer, MarketFault> {
+        self.offer_of(token, model, self.find_channel(token, model, |channel| channel.answers(dialect)))
     }
 }

@@ -20,7 +20,7 @@
 //! | [`usage`] | what a model used, by kind | prices, wire formats |
 //! | [`catalogue`] | models, prices, `Terms`: the only rounding | budgets, channels, files |
 //! | [`tokens`] | `ApiToken`, keys, credentials, `Caller`, allow-lists | money spent, storage, HTTP |
-//! | [`wire`] | OpenAI's format, bytes in and values out: `Ask`, `Meter`, `Splitter`, errors | tokens, prices, HTTP libraries |
+//! | [`wire`] | the dialects, bytes in and values out: the table of routes, `Ask`, `Meter`, `Splitter`, errors | tokens, prices, HTTP libraries |
 //! | [`ledger`] | `Book`: every rule of money; reservations, windows, the journal's sending half | SQL, HTTP, models' prices |
 //! | [`limits`] | requests and tokens a minute, requests in flight | money |
 //! | [`admission`] | `Gate`: the one place that lets a request through | HTTP, SQL, how a refusal is worded |
@@ -38,14 +38,16 @@
 //!
 //! | hop | gives | which proves |
 //! |---|---|---|
-//! | `server::dispatch`, `relay::serve` | an `Endpoint` of the one table in `wire::endpoints` | the route is metered, or declared free |
+//! | `server::dispatch`, `relay::serve` | a `Route` of the one table in `wire::endpoints` | the route is metered, or declared free |
 //! | `relay::inbound` | `Caller` | a live token; only `tokens` makes one |
-//! | `wire::Ask::parse_chat` | `Ask` | read once; what is sent is cut from the same bytes |
+//! | `relay::call`, `wire::Ask::parse` | `Ask` | read once; what is sent is cut from the same bytes |
 //! | `Gate::admit` | `PendingAdmission` | allowed, within rates, money held in memory; the hold is on its way to the disk |
 //! | `PendingAdmission::durable` | `Admission` | the hold is on disk: the right to send |
 //! | `relay::pump` | `Metered`, over the admission | somebody who outlives the client owns the money |
 //! | `relay::verdict` | `Settlement` | what it costs, from how it ended and what was seen; pure |
 //! | `Admission::settle` | `Charged` and its `Ack` | it consumes: paid once. The last byte waits for the `Ack` |
+//!
+//! A call that is declared free goes through `Gate::admit_free` and holds nothing (`pump::free`).
 //!
 //! Dropping is the clean-up. A reservation that is dropped before it was sent is void; one that was sent costs what was
 //! seen, at least the floor. There is no other path.

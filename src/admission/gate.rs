@@ -16,7 +16,7 @@ use crate::limits::{Limiter, RateState, Rates, Seat, Slot, Turn};
 use crate::money::Money;
 use crate::tokens::{ApiToken, Caller};
 use crate::usage::TokenCount;
-use crate::wire::{Ask, ServiceTier, count};
+use crate::wire::{Ask, Dialect, ServiceTier, count};
 
 /// What the gate is told by the operator.
 #[derive(Copy, Clone, Debug)]
@@ -55,11 +55,14 @@ pub enum MarketFault {
 
 /// Where models are on offer.
 pub trait Market {
-    /// The offer for `model` to `token`.
+    /// The channel that serves `model` to `token` when it is asked in `dialect`.
+    fn channel(&self, token: &ApiToken, model: &str, dialect: Dialect) -> Option<ChannelName>;
+
+    /// The offer for `model` to `token` in `dialect`.
     ///
     /// # Errors
     /// Why there is none.
-    fn offer(&self, token: &ApiToken, model: &str) -> Result<Offer, MarketFault>;
+    fn offer(&self, token: &ApiToken, model: &str, dialect: Dialect) -> Result<Offer, MarketFault>;
 
     /// Whether `caller` is still what it was identified as.
     fn is_current(&self, caller: &Caller, at: Timestamp) -> bool;
@@ -92,7 +95,7 @@ pub struct OutputCap {
 pub struct Gate {
     books: Arc<Books>,
     pub(super) limiter: Limiter,
-    clock: Clock,
+    pub(super) clock: Clock,
     zone: Zone,
     settings: Settings,
 }
@@ -153,7 +156,8 @@ impl Gate {
         if !token.permits_model(&request.ask.model) {
             return Err(Refusal::ModelNotAllowed);
         }
-        let offer = market.offer(token, &request.ask.model).map_err(|fault| match fault {
+        let ask = request.ask;
+        let offer = market.offer(token, &ask.model, ask.form.dialect()).map_err(|fault| match fault {
             MarketFault::NotServed => Refusal::ModelNotFound,
             MarketFault::NotPriced => Refusal::ModelNotPriced,
         })?;
@@ -218,7 +222,7 @@ impl Gate {
         Ok(Some(PendingAdmission { passed, reservation, patience: self.settings.patience }))
     }
 
-    fn turn<'a>(&self, token: &ApiToken, seat: &'a mut Seat) -> Turn<'a> {
+    pub(super) fn turn<'a>(&self, token: &ApiToken, seat: &'a mut Seat) -> Turn<'a> {
         self.limiter.lock(token.id, rates_of(token), self.clock.moment(), seat)
     }
 

@@ -3,11 +3,13 @@
 //! workings or how a refusal is worded.
 
 mod cap;
+mod free;
 mod gate;
 mod refusal;
 
 #[cfg(test)]
 mod tests;
 
+pub use free::FreeAdmission;
 pub use gate::{Admission, Gate, Market, MarketFault, Offer, PendingAdmission, Request, Settings};
 pub use refusal::{BudgetRefusal, Refusal};

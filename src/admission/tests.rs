@@ -22,7 +22,7 @@ use crate::tokens::{
     ApiToken, Caller, Found, IpList, KeyHash, KeyMint, ModelList, Registry, Role, Scopes, identify,
 };
 use crate::usage::{TokenCount, Usage};
-use crate::wire::{Ask, AskLimits};
+use crate::wire::{Ask, AskLimits, Dialect, Form};
 
 /// Noon of 24 November 2026, UTC.
 const NOON: i64 = 1_795_521_600;
@@ -70,7 +70,11 @@ impl Shop {
 }
 
 impl Market for Shop {
-    fn offer(&self, _: &ApiToken, model: &str) -> Result<Offer, MarketFault> {
+    fn channel(&self, _: &ApiToken, model: &str, _: Dialect) -> Option<ChannelName> {
+        (model != "nowhere").then(|| ChannelName(Arc::from("c")))
+    }
+
+    fn offer(&self, _: &ApiToken, model: &str, _: Dialect) -> Result<Offer, MarketFault> {
         if model == "nowhere" {
             return Err(MarketFault::NotServed);
         }
@@ -239,7 +243,7 @@ impl Stand {
 
 fn ask(body: &str) -> Arc<Ask> {
     let limits = AskLimits { max_choices: 128 };
-    Arc::new(Ask::parse_chat(Bytes::copy_from_slice(body.as_bytes()), &limits).unwrap())
+    Arc::new(Ask::parse(Form::Chat, Bytes::copy_from_slice(body.as_bytes()), &limits).unwrap())
 }
 
 /// A request for `model` with these members more.
@@ -768,8 +772,8 @@ async fn near_a_limit_the_input_is_counted() {
 async fn whatever_may_fit_is_counted() {
     for bytes in 300..430 {
         let letters = "a".repeat(bytes);
-        let body = body("both", &format!("\"max_tokens\":16,\"user\":\"x\","))
-            .replace("\"hi\"", &format!("\"{letters}\""));
+        let body =
+            body("both", "\"max_tokens\":16,\"user\":\"x\",").replace("\"hi\"", &format!("\"{letters}\""));
         let stand = Stand::new(126);
         assert!(ask(&body).text_bound > 126);
         assert!(stand.ask(&body).await.is_ok(), "{bytes}");

@@ -100,3 +100,26 @@ fn the_shipped_file_is_sane() {
         ["demo"]
     );
 }
+
+/// By hand, from `prices.toml`: a million costs 1 plain, 0.1 read, 1.25 and 2 written, 5 out; a search costs a cent.
+#[test]
+fn a_shipped_price_of_anthropics_charges_each_kind() {
+    let catalogue = Catalogue::parse(SHIPPED, Vec::new()).unwrap();
+    let entry = catalogue.entry(Provider::Anthropic, "claude-haiku-4-5").unwrap();
+    let terms = Terms::new(entry, Multiplier::ONE);
+    let count = crate::usage::TokenCount::clamped;
+    let usage = crate::usage::Usage {
+        input: count(1_000),
+        cached_input: count(10_000),
+        cache_write: count(2_000),
+        cache_write_1h: count(300),
+        output: count(500),
+        tool_calls: count(1),
+        ..crate::usage::Usage::default()
+    };
+    let charge = terms.charge(&usage, None).unwrap().nanos();
+    assert_eq!(charge, 1_000_000 + 1_000_000 + 2_500_000 + 600_000 + 2_500_000 + 10_000_000);
+    // Held: all input as if it were written for an hour, 100 tokens of output, three searches.
+    let bound = Bound { text_tokens: 1_000, tool_calls: 3, ..Bound::default() };
+    assert_eq!(terms.hold(&bound, 100).unwrap().nanos(), 2_000_000 + 500_000 + 30_000_000);
+}

@@ -14,6 +14,7 @@ use crate::catalogue::Provider;
 use crate::ids::ChannelName;
 use crate::secret::Secret;
 use crate::tokens::ModelList;
+use crate::wire::Dialect;
 
 /// Where a provider listens: the parts of `base_url`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -134,6 +135,16 @@ pub struct Channel {
 }
 
 impl Channel {
+    /// Whether a request in `dialect` can be sent to it: as it is, for nothing is translated.
+    pub fn answers(&self, dialect: Dialect) -> bool {
+        match self.provider {
+            Provider::OpenAi => dialect == Dialect::OpenAi,
+            Provider::Anthropic => dialect == Dialect::Anthropic,
+            Provider::Gemini => dialect == Dialect::Gemini,
+            Provider::Demo => matches!(dialect, Dialect::OpenAi | Dialect::Anthropic),
+        }
+    }
+
     /// The provider's name of the public model `model`.
     pub fn provider_model<'a>(&'a self, model: &'a str) -> &'a str {
         self.model_map.get(model).map_or(model, String::as_str)

@@ -16,10 +16,12 @@ use crate::channels::{BaseUrl, Channel, Roster, Timeouts};
 use crate::ids::ChannelName;
 use crate::secret::Secret;
 use crate::tokens::{ListFault, ModelList};
-use crate::wire::openai::CAP_FIELDS;
+use crate::wire::CAP_FIELDS;
 
 const OPENAI: &str = "https://api.openai.com/v1";
 const OPENAI_HOST: &str = "api.openai.com";
+const ANTHROPIC: &str = "https://api.anthropic.com";
+const ANTHROPIC_HOST: &str = "api.anthropic.com";
 /// The model that the built-in channel serves, and the channel's name.
 const DEMO: &str = "demo";
 
@@ -54,7 +56,8 @@ pub(super) fn roster(context: &Context<'_>, sections: Vec<Section<'_>>, groups: 
         .map(Arc::new)
         .collect();
     if !configured {
-        channels.extend(openai_of_environment(context, groups).map(Arc::new));
+        let made = FROM_ENVIRONMENT.iter().filter_map(|names| of_environment(context, groups, names));
+        channels.extend(made.map(Arc::new));
         warn_of_unbuilt(context);
     }
     channels.push(Arc::new(demo(groups)));
@@ -68,7 +71,8 @@ fn channel(mut section: Section<'_>, groups: &Groups, names: &mut BTreeSet<Strin
     let served = served_groups(&mut section, groups);
     let mut channel = match provider? {
         Provider::Demo => demo(groups),
-        _ => openai(&mut section),
+        Provider::Anthropic => anthropic(&mut section),
+        Provider::OpenAi | Provider::Gemini => openai(&mut section),
     };
     section.finish();
     channel.name = name?;
@@ -79,25 +83,42 @@ fn channel(mut section: Section<'_>, groups: &Groups, names: &mut BTreeSet<Strin
 
 /// What an OpenAI-compatible channel has besides what all have.
 fn openai(section: &mut Section<'_>) -> Channel {
-    let base_url = section.parsed("base_url", BaseUrl::parse).unwrap_or_else(|| url(OPENAI));
+    let channel = remote(section, Provider::OpenAi, (OPENAI, OPENAI_HOST));
+    Channel {
+        output_cap_field: output_cap_field(section, &channel.base_url),
+        stream_usage: section.flag("stream_usage").unwrap_or(true),
+        ..channel
+    }
+}
+
+/// A channel of Anthropic, whose API says by itself what was used and knows one cap.
+fn anthropic(section: &mut Section<'_>) -> Channel {
+    let channel = remote(section, Provider::Anthropic, (ANTHROPIC, ANTHROPIC_HOST));
+    if channel.base_url.path.ends_with("/v1") {
+        let message = "ends in /v1, which is added to it: Anthropic's own SDKs take the URL without it";
+        section.context.warn(&section.at, &section.key("base_url"), message);
+    }
+    channel
+}
+
+/// What all channels with a network have besides what all have; where it is by default, and who refuses those without a key.
+fn remote(section: &mut Section<'_>, provider: Provider, (at, host): (&str, &str)) -> Channel {
+    let base_url = section.parsed("base_url", BaseUrl::parse).unwrap_or_else(|| url(at));
     let api_keys = api_keys(section);
-    if api_keys.is_empty() && base_url.host == OPENAI_HOST {
+    if api_keys.is_empty() && base_url.host == host {
         section.context.warn(
             &section.at,
             &section.key("api_keys"),
             "has no key, which this host will refuse",
         );
     }
-    let output_cap_field = output_cap_field(section, &base_url);
     Channel {
         model_map: model_map(section),
         timeouts: channel_timeouts(section.section("timeouts")),
         proxy: section.parsed("proxy", proxy),
         headers: headers(section),
         ca_pem: section.parsed("ca_file", ca_file),
-        output_cap_field,
-        stream_usage: section.flag("stream_usage").unwrap_or(true),
-        ..plain(Provider::OpenAi, base_url, api_keys)
+        ..plain(provider, base_url, api_keys)
     }
 }
 
@@ -134,25 +155,47 @@ fn demo(groups: &Groups) -> Channel {
     }
 }
 
-/// The channel that `OPENAI_API_KEY` makes when the file has none.
-fn openai_of_environment(context: &Context<'_>, groups: &Groups) -> Option<Channel> {
-    context.environment.filled("OPENAI_API_KEY")?;
-    let at = At::Variable("OPENAI_API_KEY".into());
-    let reference = Found { at, key: String::new(), value: "env:OPENAI_API_KEY".to_owned() };
+/// What a provider's own tools read of the environment.
+struct Names {
+    provider: Provider,
+    key: &'static str,
+    base_url: &'static str,
+    default_url: &'static str,
+}
+
+const FROM_ENVIRONMENT: [Names; 2] = [
+    Names {
+        provider: Provider::OpenAi,
+        key: "OPENAI_API_KEY",
+        base_url: "OPENAI_BASE_URL",
+        default_url: OPENAI,
+    },
+    Names {
+        provider: Provider::Anthropic,
+        key: "ANTHROPIC_API_KEY",
+        base_url: "ANTHROPIC_BASE_URL",
+        default_url: ANTHROPIC,
+    },
+];
+
+/// The channel that a provider's key in the environment makes when the file has none.
+fn of_environment(context: &Context<'_>, groups: &Groups, names: &Names) -> Option<Channel> {
+    context.environment.filled(names.key)?;
+    let at = At::Variable(names.key.into());
+    let reference = Found { at, key: String::new(), value: format!("env:{}", names.key) };
     let key = secret(context, &reference, Literal::Refused)?;
-    let base_url = context.environment.filled("OPENAI_BASE_URL").unwrap_or(OPENAI);
+    let base_url = context.environment.filled(names.base_url).unwrap_or(names.default_url);
     let base_url = BaseUrl::parse(base_url)
-        .map_err(|message| context.fault(&At::Variable("OPENAI_BASE_URL".into()), "", message))
+        .map_err(|message| context.fault(&At::Variable(names.base_url.into()), "", message))
         .ok()?;
     let groups = groups.names().map(str::to_owned).collect();
-    Some(Channel { groups, ..plain(Provider::OpenAi, base_url, vec![key]) })
+    Some(Channel { groups, ..plain(names.provider, base_url, vec![key]) })
 }
 
 fn warn_of_unbuilt(context: &Context<'_>) {
-    for name in ["ANTHROPIC_API_KEY", "GEMINI_API_KEY"] {
-        if context.environment.filled(name).is_some() {
-            context.warn(&At::Variable(name.into()), "", "makes no channel: that provider is not built yet");
-        }
+    let name = "GEMINI_API_KEY";
+    if context.environment.filled(name).is_some() {
+        context.warn(&At::Variable(name.into()), "", "makes no channel: that provider is not built yet");
     }
 }
 
@@ -193,11 +236,13 @@ pub(super) fn check_name(name: &str) -> Result<(), &'static str> {
 
 fn provider(name: &str) -> Result<Provider, &'static str> {
     match Provider::parse(name) {
-        Some(provider @ (Provider::OpenAi | Provider::Demo)) => Ok(provider),
-        Some(Provider::Anthropic | Provider::Gemini) => {
-            Err("names a provider that is not built yet; must be \"openai\" or \"demo\"")
+        Some(provider @ (Provider::OpenAi | Provider::Anthropic | Provider::Demo)) => Ok(provider),
+        Some(Provider::Gemini) => {
+            Err("names a provider that is not built yet; must be \"openai\", \"anthropic\" or \"demo\"")
         }
-        None => Err("must be \"openai\" (also for any server that speaks its API) or \"demo\""),
+        None => {
+            Err("must be \"openai\" (also for any server that speaks its API), \"anthropic\" or \"demo\"")
+        }
     }
 }
 

@@ -147,7 +147,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("[[channels]]\nname = \"a\"", "c.toml:1: channels[0].provider: is missing"),
     ("[[channels]]\nname = \"demo\"\nprovider = \"openai\"", "c.toml:2: channels[0].name: must be another"),
     (
-        "[[channels]]\nname = \"a\"\nprovider = \"anthropic\"",
+        "[[channels]]\nname = \"a\"\nprovider = \"gemini\"",
         "c.toml:3: channels[0].provider: names a provider that is not built yet",
     ),
     (
@@ -312,7 +312,15 @@ fn keys_of_the_environment_make_channels_when_the_file_has_none() {
     let config = parse(own, &[("OPENAI_API_KEY", "k"), ("ANTHROPIC_API_KEY", "k")]).unwrap();
     assert_eq!(channels(&config), [("a", Provider::OpenAi), ("demo", Provider::Demo)]);
     assert_eq!(config.warnings, Vec::<String>::new());
-    let config = parse("", &[("ANTHROPIC_API_KEY", "k")]).unwrap();
+    let config = parse("", &[("ANTHROPIC_API_KEY", "k"), ("OPENAI_API_KEY", "k")]).unwrap();
+    let both = [("openai", Provider::OpenAi), ("anthropic", Provider::Anthropic), ("demo", Provider::Demo)];
+    assert_eq!(channels(&config), both);
+    let anthropic = &config.roster.channels()[1];
+    assert_eq!(
+        (anthropic.base_url.host.as_str(), anthropic.base_url.path.as_str()),
+        ("api.anthropic.com", "")
+    );
+    let config = parse("", &[("GEMINI_API_KEY", "k")]).unwrap();
     assert_eq!(config.warnings.len(), 1, "{:?}", config.warnings);
     let told = parse("", &[("OPENAI_API_KEY", "k"), ("OPENAI_BASE_URL", "x")]).unwrap_err();
     assert!(told.starts_with("OPENAI_BASE_URL: must begin with"), "{told}");

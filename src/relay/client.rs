@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::relay::failure::Failure;
+use crate::relay::failure::{Failure, Listener};
 use crate::relay::feed::{Feed, Piece, feed};
 use crate::relay::headers::Headers;
 use crate::relay::parcel::Parcel;
@@ -37,6 +37,7 @@ pub enum Head {
 #[derive(Debug)]
 pub struct Client {
     state: State,
+    listener: Listener,
     write_timeout: Duration,
 }
 
@@ -52,9 +53,10 @@ enum State {
 pub struct Left;
 
 impl Client {
-    /// A client that waits for a head at the other end of `head`, and is given up when it takes nothing for `write_timeout`.
-    pub fn new(head: oneshot::Sender<Head>, write_timeout: Duration) -> Self {
-        Self { state: State::Waiting(head), write_timeout }
+    /// A client that waits for a head at the other end of `head`, is told of failures as `listener`, and is given up when it takes
+    /// nothing for `write_timeout`.
+    pub fn new(head: oneshot::Sender<Head>, listener: Listener, write_timeout: Duration) -> Self {
+        Self { state: State::Waiting(head), listener, write_timeout }
     }
 
     /// Resolves when the client has gone away; never for one that was answered or is known to be gone.
@@ -132,7 +134,7 @@ impl Client {
     pub async fn fail(&mut self, failure: Failure) {
         if self.is_waiting() {
             self.hand_over(Head::Failed(failure));
-        } else if self.deliver(failure.event().into()).await.is_ok() {
+        } else if self.deliver(failure.event(self.listener).into()).await.is_ok() {
             self.end().await;
         }
     }

@@ -10,17 +10,18 @@ use crate::ids::{RequestId, TokenId};
 use crate::ledger::Which;
 use crate::limits::{RateFault, RateKind};
 use crate::money::{Money, credits_of_quota};
+use crate::relay::visit::sign;
 use crate::tokens::{ApiToken, AuthFault, CredentialFault};
-use crate::wire::fault::{ErrorWords, error_body, error_event};
-use crate::wire::{AskFault, JsonFault};
+use crate::wire::fault::{ErrorKind, ErrorWords, error_body, error_event};
+use crate::wire::{AskFault, Dialect, JsonFault};
 
 /// A failure as a client is shown it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// HTTP status.
     pub status: u16,
-    /// OpenAI's `type`.
-    pub kind: &'static str,
+    /// What kind of failure it is.
+    pub kind: ErrorKind,
     /// The exact cause, for a program.
     pub code: &'static str,
     /// The field that is to blame.
@@ -31,18 +32,18 @@ pub struct Failure {
     pub headers: Vec<(&'static str, String)>,
 }
 
-const INVALID: &str = "invalid_request_error";
-const AUTHENTICATION: &str = "authentication_error";
-const PERMISSION: &str = "permission_error";
-const RATE: &str = "rate_limit_error";
-const QUOTA: &str = "insufficient_quota";
-const UPSTREAM: &str = "upstream_error";
-const SERVER: &str = "server_error";
-const NOT_FOUND: &str = "not_found_error";
+/// Whom a failure is told: in which dialect, in answer to what.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// The dialect of the route, or of the caller.
+    pub dialect: Dialect,
+    /// The request.
+    pub id: RequestId,
+}
 
 impl Failure {
     /// A failure without a field or headers.
-    pub fn new(status: u16, kind: &'static str, code: &'static str, message: impl Into<String>) -> Self {
+    pub fn new(status: u16, kind: ErrorKind, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, kind, code, param: None, message: message.into(), headers: Vec::new() }
     }
 
@@ -58,94 +59,109 @@ impl Failure {
 
     /// Its words on the wire.
     pub fn words(&self) -> ErrorWords<'_> {
-        ErrorWords { message: &self.message, kind: self.kind, param: self.param.as_deref(), code: self.code }
+        ErrorWords {
+            message: &self.message,
+            kind: self.kind,
+            param: self.param.as_deref(),
+            code: self.code,
+            status: self.status,
+        }
     }
 
     /// It as an event of a stream that has begun.
-    pub fn event(&self) -> Vec<u8> {
-        error_event(self.words())
+    pub fn event(&self, to: Listener) -> Vec<u8> {
+        error_event(&self.words(), to.dialect, &to.id.to_string())
     }
 
-    /// It as an answer to request `id`.
-    pub fn response(&self, id: RequestId) -> HttpResponse {
+    /// It as an answer.
+    pub fn response(&self, to: Listener) -> HttpResponse {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = HttpResponse::build(status);
         response.content_type("application/json");
-        response.insert_header(("x-request-id", id.to_string()));
-        response.insert_header(("x-content-type-options", "nosniff"));
+        sign(&mut response, to);
         for (name, value) in &self.headers {
             response.insert_header((*name, value.as_str()));
         }
-        response.body(error_body(self.words()))
+        response.body(error_body(&self.words(), to.dialect, &to.id.to_string()))
     }
 
     /// No such route.
     pub fn no_route(method: &str, path: &str) -> Self {
         let path: String = path.chars().take(200).collect();
-        Self::new(404, NOT_FOUND, "not_found", format!("There is no route {method} {path:?} here."))
+        Self::new(404, ErrorKind::NotFound, "not_found", format!("There is no route {method} {path:?} here."))
     }
 
     /// The route has other methods.
     pub fn method_not_allowed(allow: &'static str) -> Self {
         let message = format!("This route answers {allow} alone.");
-        Self::new(405, INVALID, "method_not_allowed", message).with("allow", allow)
+        Self::new(405, ErrorKind::Invalid, "method_not_allowed", message).with("allow", allow)
     }
 
     /// The client's address is not on the token's list.
     pub fn ip_not_allowed() -> Self {
-        Self::new(403, PERMISSION, "ip_not_allowed", "This API key may not be used from your address.")
+        Self::new(
+            403,
+            ErrorKind::Permission,
+            "ip_not_allowed",
+            "This API key may not be used from your address.",
+        )
     }
 
     /// The token lacks the scope for model routes.
     pub fn scope_missing() -> Self {
         let message = "This API key manages tokens and may not call models: it lacks the scope `inference`.";
-        Self::new(403, PERMISSION, "scope_missing", message)
+        Self::new(403, ErrorKind::Permission, "scope_missing", message)
     }
 
     /// A model that the token cannot see.
     pub fn model_not_found(model: &str) -> Self {
         let message =
             format!("There is no model {model:?} for this API key; GET /v1/models lists those there are.");
-        Self::new(404, NOT_FOUND, "model_not_found", message).about("model")
+        Self::new(404, ErrorKind::NotFound, "model_not_found", message).about("model")
     }
 
     /// A parameter that is wrong.
     pub fn invalid_parameter(param: &str, message: impl Into<String>) -> Self {
-        Self::new(400, INVALID, "invalid_parameter", message).about(param)
+        Self::new(400, ErrorKind::Invalid, "invalid_parameter", message).about(param)
     }
 
     /// A body that is not identity-encoded.
     pub fn unsupported_encoding() -> Self {
         let message = "The request body must not be compressed: send it without a content-encoding.";
-        Self::new(415, INVALID, "unsupported_encoding", message)
+        Self::new(415, ErrorKind::Invalid, "unsupported_encoding", message)
     }
 
     /// A body of another type.
     pub fn unsupported_media_type() -> Self {
-        Self::new(415, INVALID, "unsupported_media_type", "The request body must be application/json.")
+        Self::new(
+            415,
+            ErrorKind::Invalid,
+            "unsupported_media_type",
+            "The request body must be application/json.",
+        )
     }
 
     /// A body over the bound.
     pub fn request_too_large(most: usize) -> Self {
         let message = format!("The request body is larger than {most} bytes ([server] max_body_bytes).");
-        Self::new(413, INVALID, "request_too_large", message)
+        Self::new(413, ErrorKind::TooLarge, "request_too_large", message)
     }
 
     /// A body that did not arrive in time.
     pub fn request_timeout() -> Self {
-        Self::new(408, INVALID, "request_timeout", "The request body did not arrive in time.")
+        Self::new(408, ErrorKind::TooLarge, "request_timeout", "The request body did not arrive in time.")
     }
 
     /// A body that broke off or is no HTTP.
     pub fn broken_body() -> Self {
-        Self::new(400, INVALID, "invalid_json", "The request body did not arrive whole.")
+        Self::new(400, ErrorKind::Invalid, "invalid_json", "The request body did not arrive whole.")
     }
 
     /// As many requests, or bytes of them, as the process takes.
     pub fn overloaded() -> Self {
         Self::new(
             503,
-            SERVER,
+            ErrorKind::Overloaded,
             "overloaded",
             "The gateway is at its limit of requests in flight; try again shortly.",
         )
@@ -156,7 +172,7 @@ impl Failure {
     pub fn storage_unavailable() -> Self {
         let message =
             "The gateway cannot record charges at present, so it lets nothing through; try again shortly.";
-        Self::new(503, SERVER, "storage_unavailable", message).with("retry-after", "1")
+        Self::new(503, ErrorKind::Storage, "storage_unavailable", message).with("retry-after", "1")
     }
 
     /// An answer that was charged, and whose charge is not known to be on disk: it is kept back, and asking again would pay twice.
@@ -166,7 +182,12 @@ impl Failure {
 
     /// A provider's answer that is none.
     pub fn upstream(message: impl Into<String>) -> Self {
-        Self::new(502, UPSTREAM, "upstream_error", message)
+        Self::new(502, ErrorKind::Upstream, "upstream_error", message)
+    }
+
+    /// A provider's status that is the channel's trouble, not the caller's.
+    pub fn of_status(status: u16) -> Self {
+        Self::upstream(format!("The model's provider could not serve the request (status {status})."))
     }
 
     /// A fault of the channel.
@@ -174,7 +195,7 @@ impl Failure {
         if fault.is_timeout() {
             return Self::new(
                 504,
-                UPSTREAM,
+                ErrorKind::Timeout,
                 "upstream_timeout",
                 "The model's provider did not answer in time.",
             );
@@ -192,12 +213,13 @@ impl From<CredentialFault> for Failure {
         match fault {
             CredentialFault::Missing => {
                 let message = "No API key was given; send it as `Authorization: Bearer sk-…`.";
-                Self::new(401, AUTHENTICATION, "missing_api_key", message).with("www-authenticate", "Bearer")
+                Self::new(401, ErrorKind::Authentication, "missing_api_key", message)
+                    .with("www-authenticate", "Bearer")
             }
             CredentialFault::Malformed => Self::from(AuthFault::Unknown),
             CredentialFault::Ambiguous => {
                 let message = "The request has two different API keys; send one.";
-                Self::new(400, INVALID, "ambiguous_credentials", message)
+                Self::new(400, ErrorKind::Invalid, "ambiguous_credentials", message)
             }
         }
     }
@@ -210,7 +232,7 @@ impl From<AuthFault> for Failure {
             AuthFault::Disabled => ("token_disabled", "The API key is disabled."),
             AuthFault::Expired => ("token_expired", "The API key has expired."),
         };
-        Self::new(401, AUTHENTICATION, code, message).with("www-authenticate", "Bearer")
+        Self::new(401, ErrorKind::Authentication, code, message).with("www-authenticate", "Bearer")
     }
 }
 
@@ -221,7 +243,7 @@ impl From<AskFault> for Failure {
             AskFault::Json(fault) => {
                 let code =
                     if matches!(fault, JsonFault::Duplicate(_)) { "duplicate_field" } else { "invalid_json" };
-                let failure = Self::new(400, INVALID, code, fault.to_string());
+                let failure = Self::new(400, ErrorKind::Invalid, code, fault.to_string());
                 match fault {
                     JsonFault::Duplicate(field) => failure.about(&field),
                     _ => failure,
@@ -236,7 +258,7 @@ pub fn refused(refusal: &Refusal, token: &ApiToken, model: &str) -> Failure {
     match refusal {
         Refusal::ModelNotAllowed => {
             let message = format!("This API key may not use the model {model:?}.");
-            Failure::new(403, PERMISSION, "model_not_allowed", message).about("model")
+            Failure::new(403, ErrorKind::Permission, "model_not_allowed", message).about("model")
         }
         Refusal::ModelNotFound => Failure::model_not_found(model),
         Refusal::ModelNotPriced => not_priced(model),
@@ -258,7 +280,9 @@ fn not_priced(model: &str) -> Failure {
         "The model {model:?} has no price, so it cannot be charged. Add one to config.toml (US dollars per million tokens):\n\
          [[prices]]\nmodel = {model:?}\ninput = 1.0\noutput = 2.0"
     );
-    Failure::new(402, QUOTA, "model_not_priced", message).about("model").with("x-should-retry", "false")
+    Failure::new(402, ErrorKind::NotPriced, "model_not_priced", message)
+        .about("model")
+        .with("x-should-retry", "false")
 }
 
 fn rate(fault: RateFault) -> Failure {
@@ -276,7 +300,7 @@ fn rate(fault: RateFault) -> Failure {
         ),
     };
     let message = format!("{message} Try again in {} s.", fault.retry_after);
-    Failure::new(429, RATE, code, message).with("retry-after", fault.retry_after.to_string())
+    Failure::new(429, ErrorKind::Rate, code, message).with("retry-after", fault.retry_after.to_string())
 }
 
 fn budget(refusal: &BudgetRefusal, token: &ApiToken) -> Failure {
@@ -294,7 +318,7 @@ fn budget(refusal: &BudgetRefusal, token: &ApiToken) -> Failure {
     let failure = match line.which {
         Which::Token => Failure::new(
             402,
-            QUOTA,
+            ErrorKind::Quota,
             "insufficient_quota",
             format!(
                 "The token's total quota is spent ({figures}). It does not reset. An administrator can add credit: \
@@ -304,7 +328,7 @@ fn budget(refusal: &BudgetRefusal, token: &ApiToken) -> Failure {
         ),
         Which::User => Failure::new(
             402,
-            QUOTA,
+            ErrorKind::Quota,
             "insufficient_quota",
             format!(
                 "The total quota of the token's user is spent ({figures}). It does not reset. An administrator can add credit: \
@@ -331,5 +355,72 @@ fn window(name: &str, code: &'static str, figures: &str, refusal: &BudgetRefusal
          PATCH /v1/tokens/{token} {{\"{name}_credits\": …}}",
         resets_at.secs()
     );
-    Failure::new(429, RATE, code, message).with("retry-after", wait.to_string())
+    Failure::new(429, ErrorKind::Rate, code, message).with("retry-after", wait.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each kind of failure in each dialect: status, and the words for programs.
+    #[test]
+    fn the_table_of_failures() {
+        let fault = |which| RateFault { which, limit: 1, retry_after: 1 };
+        let rows = [
+            (Failure::from(AskFault::Json(JsonFault::NotAnObject)), "400 invalid_json"),
+            (Failure::invalid_parameter("n", "n"), "400 invalid_parameter"),
+            (CredentialFault::Ambiguous.into(), "400 ambiguous_credentials"),
+            (CredentialFault::Missing.into(), "401 missing_api_key"),
+            (AuthFault::Disabled.into(), "401 token_disabled"),
+            (not_priced("m"), "402 model_not_priced"),
+            (Failure::scope_missing(), "403 scope_missing"),
+            (Failure::model_not_found("m"), "404 model_not_found"),
+            (Failure::method_not_allowed("GET"), "405 method_not_allowed"),
+            (Failure::request_timeout(), "408 request_timeout"),
+            (Failure::request_too_large(1), "413 request_too_large"),
+            (Failure::unsupported_encoding(), "415 unsupported_encoding"),
+            (rate(fault(RateKind::Requests)), "429 rate_limit_exceeded"),
+            (rate(fault(RateKind::Concurrency)), "429 concurrency_limit_exceeded"),
+            (Failure::of_status(500), "502 upstream_error"),
+            (Failure::overloaded(), "503 overloaded"),
+            (Failure::storage_unavailable(), "503 storage_unavailable"),
+            (Failure::of_fault(&Fault::HeadTimeout), "504 upstream_timeout"),
+        ];
+        let words = [
+            "invalid_request_error invalid_request_error INVALID_ARGUMENT",
+            "invalid_request_error invalid_request_error INVALID_ARGUMENT",
+            "invalid_request_error invalid_request_error INVALID_ARGUMENT",
+            "authentication_error authentication_error UNAUTHENTICATED",
+            "authentication_error authentication_error UNAUTHENTICATED",
+            "insufficient_quota billing_error FAILED_PRECONDITION",
+            "permission_error permission_error PERMISSION_DENIED",
+            "not_found_error not_found_error NOT_FOUND",
+            "invalid_request_error invalid_request_error INVALID_ARGUMENT",
+            "invalid_request_error request_too_large INVALID_ARGUMENT",
+            "invalid_request_error request_too_large INVALID_ARGUMENT",
+            "invalid_request_error invalid_request_error INVALID_ARGUMENT",
+            "rate_limit_error rate_limit_error RESOURCE_EXHAUSTED",
+            "rate_limit_error rate_limit_error RESOURCE_EXHAUSTED",
+            "upstream_error api_error UNAVAILABLE",
+            "server_error overloaded_error UNAVAILABLE",
+            "server_error api_error UNAVAILABLE",
+            "upstream_error api_error DEADLINE_EXCEEDED",
+        ];
+        for ((failure, row), words) in rows.iter().zip(words) {
+            assert_eq!(format!("{} {}", failure.status, failure.code), *row);
+            let dialects = [Dialect::OpenAi, Dialect::Anthropic, Dialect::Gemini];
+            assert_eq!(dialects.map(|dialect| failure.kind.word(dialect)).join(" "), words, "{row}");
+        }
+    }
+
+    #[test]
+    fn an_answer_names_its_request_as_the_dialect_does() {
+        let id = RequestId::from_bytes([7; 16]);
+        for (dialect, named) in [(Dialect::OpenAi, 1), (Dialect::Anthropic, 2), (Dialect::Gemini, 1)] {
+            let response = Failure::overloaded().response(Listener { dialect, id });
+            let headers = response.headers().iter();
+            let names = headers.filter(|(_, value)| value.as_bytes() == id.to_string().as_bytes()).count();
+            assert_eq!((response.status().as_u16(), names), (503, named), "{dialect:?}");
+        }
+    }
 }

@@ -3,9 +3,11 @@
 use actix_web::HttpRequest;
 
 use crate::channels::client::{HeaderMap, HeaderName, HeaderValue, ProviderReply, header};
+use crate::clock::Timestamp;
 use crate::ids::RequestId;
 use crate::limits::RateState;
 use crate::money::{Money, credits_of_quota};
+use crate::wire::{Dialect, percent};
 
 /// Headers of an answer.
 pub type Headers = Vec<(&'static str, String)>;
@@ -48,6 +50,20 @@ pub fn for_provider(request: &HttpRequest, id: RequestId) -> HeaderMap {
     headers
 }
 
+/// What of the client's query passes to the provider, with the question mark before it: the parameters of these names, as they
+/// were sent; empty when there are none.
+pub fn query_for_provider(query: &str, names: &[&str]) -> String {
+    if query.is_empty() {
+        return String::new();
+    }
+    let passes = |pair: &&str| {
+        let name = pair.split('=').next().unwrap_or_default();
+        percent::decode(name).is_some_and(|name| names.contains(&name.as_str()))
+    };
+    let passing: Vec<&str> = query.split('&').filter(passes).collect();
+    if passing.is_empty() { String::new() } else { format!("?{}", passing.join("&")) }
+}
+
 /// The provider's headers that may pass to the client, and its request id.
 pub fn of_provider(reply: &ProviderReply) -> Headers {
     let text = |name: &str| reply.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -58,18 +74,42 @@ pub fn of_provider(reply: &ProviderReply) -> Headers {
     headers
 }
 
-/// The headers that tell a token's rates: OpenAI's names.
-pub fn of_rates((requests, tokens): (Option<RateState>, Option<RateState>)) -> Headers {
+/// The headers that tell a token's rates at the time `now`, as `dialect` names and spells them; Google's has none of its own.
+pub fn of_rates(
+    (requests, tokens): (Option<RateState>, Option<RateState>),
+    dialect: Dialect,
+    now: impl Fn() -> Timestamp,
+) -> Headers {
     const REQUESTS: [&str; 3] =
         ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"];
     const TOKENS: [&str; 3] =
         ["x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"];
+    const ANTHROPIC_REQUESTS: [&str; 3] = [
+        "anthropic-ratelimit-requests-limit",
+        "anthropic-ratelimit-requests-remaining",
+        "anthropic-ratelimit-requests-reset",
+    ];
+    const ANTHROPIC_TOKENS: [&str; 3] = [
+        "anthropic-ratelimit-tokens-limit",
+        "anthropic-ratelimit-tokens-remaining",
+        "anthropic-ratelimit-tokens-reset",
+    ];
+    let names = match dialect {
+        Dialect::OpenAi | Dialect::Gemini => [REQUESTS, TOKENS],
+        Dialect::Anthropic => [ANTHROPIC_REQUESTS, ANTHROPIC_TOKENS],
+    };
     let mut headers = Headers::new();
-    for (state, [limit, remaining, reset]) in [(requests, REQUESTS), (tokens, TOKENS)] {
+    for (state, [limit, remaining, reset]) in [requests, tokens].into_iter().zip(names) {
         let Some(state) = state else { continue };
         headers.push((limit, state.limit.to_string()));
         headers.push((remaining, state.remaining.to_string()));
-        headers.push((reset, go_duration(state.reset_millis)));
+        headers.push((
+            reset,
+            match dialect {
+                Dialect::OpenAi | Dialect::Gemini => go_duration(state.reset_millis),
+                Dialect::Anthropic => date_time(now().millis().saturating_add(state.reset_millis)),
+            },
+        ));
     }
     headers
 }
@@ -77,6 +117,12 @@ pub fn of_rates((requests, tokens): (Option<RateState>, Option<RateState>)) -> H
 /// What is left in credits, rounded down to whole quota.
 pub fn remaining_credits(remaining: Money) -> String {
     credits_of_quota(remaining.quota_down())
+}
+
+/// A point in time as Anthropic spells it (RFC 3339), from milliseconds since the epoch, rounded up to whole seconds.
+fn date_time(millis: i64) -> String {
+    let at = chrono::DateTime::from_timestamp(millis.saturating_add(999).div_euclid(1000), 0);
+    at.unwrap_or_default().to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
 }
 
 /// A duration as OpenAI spells it: `120ms`, `1s`, `6m0s`.
@@ -101,6 +147,30 @@ mod tests {
         {
             assert_eq!(go_duration(millis), text);
         }
+    }
+
+    #[test]
+    fn points_in_time_are_spelled_as_anthropic_does() {
+        for (millis, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (1_764_000_000_001, "2025-11-24T16:00:01Z"),
+            (i64::MAX, "1970-01-01T00:00:00Z"),
+        ] {
+            assert_eq!(date_time(millis), text);
+        }
+    }
+
+    #[test]
+    fn of_a_query_only_what_is_named_passes() {
+        for (query, want) in [
+            ("", ""),
+            ("beta=true", "?beta=true"),
+            ("key=sk-x&beta=true&alt=sse&b%65ta", "?beta=true&b%65ta"),
+            ("betas=1", ""),
+        ] {
+            assert_eq!(query_for_provider(query, &["beta"]), want, "{query}");
+        }
+        assert_eq!(query_for_provider("beta=true", &[]), "");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! it while that waits ([`carried`]), and a client that leaves turns it into a task.
 
 mod buffers;
+mod call;
 mod carried;
 mod client;
 pub mod failure;
@@ -20,6 +21,7 @@ mod running;
 mod serve;
 mod stopwatch;
 mod verdict;
+mod visit;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +33,7 @@ use crate::telemetry::Metrics;
 
 use buffers::Buffers;
 pub use running::Running;
-pub use serve::serve;
+pub use serve::{dialect_of_request, serve};
 
 /// What becomes of a stream whose client went away.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]

@@ -6,63 +6,53 @@ use serde_json::{Value, json};
 use crate::directory::Directory;
 use crate::relay::failure::Failure;
 use crate::tokens::Caller;
-use crate::wire::percent;
+use crate::wire::{Dialect, percent};
 
-/// Whose shape an answer has.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-enum Shape {
-    OpenAi,
-    Anthropic,
-    Google,
+/// The dialect that a caller's headers tell, where the route does not.
+pub fn dialect_of_caller(request: &HttpRequest) -> Dialect {
+    let has = |name: &str| request.headers().contains_key(name);
+    let google_key = request.query_string().split('&').any(|pair| pair.starts_with("key="));
+    if has("anthropic-version") {
+        Dialect::Anthropic
+    } else if has("x-goog-api-key") || has("x-goog-api-client") || google_key {
+        Dialect::Gemini
+    } else {
+        Dialect::OpenAi
+    }
 }
 
-impl Shape {
-    fn of(request: &HttpRequest) -> Self {
-        let has = |name: &str| request.headers().contains_key(name);
-        let google_key = request.query_string().split('&').any(|pair| pair.starts_with("key="));
-        if has("anthropic-version") {
-            Self::Anthropic
-        } else if has("x-goog-api-key") || has("x-goog-api-client") || google_key {
-            Self::Google
-        } else {
-            Self::OpenAi
+fn shown(dialect: Dialect, id: &str, owner: &str) -> Value {
+    match dialect {
+        Dialect::OpenAi => json!({"id": id, "object": "model", "created": 0, "owned_by": owner}),
+        Dialect::Anthropic => {
+            json!({"type": "model", "id": id, "display_name": id, "created_at": "1970-01-01T00:00:00Z"})
         }
+        Dialect::Gemini => json!({"name": format!("models/{id}"), "baseModelId": id, "displayName": id}),
     }
+}
 
-    fn model(self, id: &str, owner: &str) -> Value {
-        match self {
-            Self::OpenAi => json!({"id": id, "object": "model", "created": 0, "owned_by": owner}),
-            Self::Anthropic => {
-                json!({"type": "model", "id": id, "display_name": id, "created_at": "1970-01-01T00:00:00Z"})
-            }
-            Self::Google => json!({"name": format!("models/{id}"), "baseModelId": id, "displayName": id}),
-        }
-    }
-
-    fn list(self, models: &[Value]) -> Value {
-        let id = |model: Option<&Value>| model.map_or(Value::Null, |model| model["id"].clone());
-        match self {
-            Self::OpenAi => json!({"object": "list", "data": models}),
-            Self::Anthropic => json!({
-                "data": models,
-                "has_more": false,
-                "first_id": id(models.first()),
-                "last_id": id(models.last()),
-            }),
-            Self::Google => json!({"models": models}),
-        }
+fn listed(dialect: Dialect, models: &[Value]) -> Value {
+    let id = |model: Option<&Value>| model.map_or(Value::Null, |model| model["id"].clone());
+    match dialect {
+        Dialect::OpenAi => json!({"object": "list", "data": models}),
+        Dialect::Anthropic => json!({
+            "data": models,
+            "has_more": false,
+            "first_id": id(models.first()),
+            "last_id": id(models.last()),
+        }),
+        Dialect::Gemini => json!({"models": models}),
     }
 }
 
 /// All models that the caller may call.
-pub fn list(directory: &Directory, caller: &Caller, request: &HttpRequest) -> Vec<u8> {
-    let shape = Shape::of(request);
+pub fn list(directory: &Directory, caller: &Caller, dialect: Dialect) -> Vec<u8> {
     let models: Vec<Value> = directory
         .models(caller.token())
         .iter()
-        .filter_map(|model| Some(shape.model(model, directory.owner(caller.token(), model)?)))
+        .filter_map(|model| Some(shown(dialect, model, directory.owner(caller.token(), model)?)))
         .collect();
-    shape.list(&models).to_string().into_bytes()
+    listed(dialect, &models).to_string().into_bytes()
 }
 
 /// One of them.
@@ -72,7 +62,7 @@ pub fn list(directory: &Directory, caller: &Caller, request: &HttpRequest) -> Ve
 pub fn one(
     directory: &Directory,
     caller: &Caller,
-    request: &HttpRequest,
+    dialect: Dialect,
     model: &str,
 ) -> Result<Vec<u8>, Failure> {
     let decoded = percent::decode(model).ok_or_else(|| Failure::model_not_found(model))?;
@@ -80,5 +70,5 @@ pub fn one(
     let permitted = caller.token().permits_model(model);
     let owner = directory.owner(caller.token(), model).filter(|_| permitted);
     let owner = owner.ok_or_else(|| Failure::model_not_found(model))?;
-    Ok(Shape::of(request).model(model, owner).to_string().into_bytes())
+    Ok(shown(dialect, model, owner).to_string().into_bytes())
 }

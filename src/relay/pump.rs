@@ -1,13 +1,16 @@
 //! The pump: owns an exchange with a provider from the hold to the settlement, whatever its client does.
 
+mod free;
 mod plain;
 mod refused;
 mod stream;
 
+use std::borrow::Cow;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::join;
 use tokio::time::Instant;
 
@@ -21,7 +24,7 @@ use crate::ids::RequestId;
 use crate::ledger::Charged;
 use crate::relay::buffers::Buffered;
 use crate::relay::client::Client;
-use crate::relay::failure::{Failure, refused as refusal_failure};
+use crate::relay::failure::{Failure, Listener, refused as refusal_failure};
 use crate::relay::headers::{Headers, of_provider, of_rates, remaining_credits};
 use crate::relay::metered::{Metered, recorded};
 use crate::relay::running::Run;
@@ -30,8 +33,7 @@ use crate::relay::verdict::Ending;
 use crate::relay::{OnDisconnect, Relay};
 use crate::telemetry::{RequestLine, UpstreamError};
 use crate::tokens::ApiToken;
-use crate::wire::openai::{Outgoing, outgoing};
-use crate::wire::{Ask, Meter, UsageEvent};
+use crate::wire::{Ask, Call, Cut, Meter, Metering, Outgoing, UsageEvent, outgoing};
 
 /// How long an abandoned stream is read on, for a usage figure already under way.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -40,6 +42,10 @@ const FAREWELL: Duration = Duration::from_secs(2);
 pub struct Exchange {
     /// The relay it belongs to.
     pub relay: Arc<Relay>,
+    /// What the route says of it.
+    pub call: &'static Call,
+    /// Path and query at the provider.
+    pub target: Cow<'static, str>,
     /// What was asked.
     pub ask: Arc<Ask>,
     /// The client's headers that pass.
@@ -54,19 +60,27 @@ pub struct Exchange {
     pub _buffered: Buffered,
 }
 
+/// A request that the gate lets through, and how its answer is read.
+pub struct Admitted {
+    /// It holds the money.
+    pub pending: PendingAdmission,
+    /// Where the usage stands.
+    pub metering: Metering,
+}
+
 /// Runs an exchange to its end. When the gateway stops and does not wait any longer, it is dropped where it stands, and
 /// settles as if its client had left.
 pub async fn run(
     mut run: Run,
     exchange: Exchange,
-    pending: PendingAdmission,
+    admitted: Admitted,
     mut client: Client,
     line: RequestLine,
 ) {
     tokio::select! {
         biased;
         () = run.cut() => {}
-        () = exchange.perform(pending, &mut client, line) => {
+        () = exchange.perform(admitted, &mut client, line) => {
             exchange.relay.metrics.overhead.time(exchange.watch.own());
         }
     }
@@ -88,7 +102,8 @@ enum Way {
 }
 
 impl Exchange {
-    async fn perform(&self, pending: PendingAdmission, client: &mut Client, mut line: RequestLine) {
+    async fn perform(&self, admitted: Admitted, client: &mut Client, mut line: RequestLine) {
+        let Admitted { pending, metering } = admitted;
         let began = Instant::now();
         let cap = pending.cap();
         let Some(channel) = self.relay.directory.channel(pending.channel().as_str()).cloned() else {
@@ -102,11 +117,9 @@ impl Exchange {
             Ok(admission) => admission,
             Err(refusal) => return self.fail_unrecorded(&refusal, client, line).await,
         };
-        let meter = Meter::new(if self.ask.wants_usage || !channel.stream_usage {
-            UsageEvent::Client
-        } else {
-            UsageEvent::Gateway
-        });
+        let is_clients = self.ask.wants_usage || !channel.stream_usage;
+        let usage_event = if is_clients { UsageEvent::Client } else { UsageEvent::Gateway };
+        let meter = Meter::new(metering, usage_event);
         let mut ends = Ends { metered: Metered::new(admission, line, meter), client };
         let way = match way {
             Ok(way) => way,
@@ -115,18 +128,7 @@ impl Exchange {
         if ends.client.has_left() {
             return;
         }
-        let edits = Outgoing {
-            model: Some(channel.provider_model(&self.ask.model)),
-            cap: cap.is_sent.then_some(cap.tokens),
-            cap_field: &channel.output_cap_field,
-            ask_usage: channel.stream_usage,
-        };
-        let request = ProviderRequest {
-            method: Method::POST,
-            path_and_query: "/chat/completions".to_owned(),
-            headers: self.headers.clone(),
-            body: outgoing(&self.ask, &edits),
-        };
+        let request = self.request_of(self.cut(&channel, cap.is_sent.then_some(cap.tokens)));
         ends.metered.dispatch();
         let patience = if self.ask.stream {
             Patience::stream(&channel.timeouts, began)
@@ -155,6 +157,31 @@ impl Exchange {
         (admission, Instant::now())
     }
 
+    /// The body for `channel`, with `cap` in it where there must be one.
+    fn cut(&self, channel: &Channel, cap: Option<i64>) -> Bytes {
+        let model = Some(channel.provider_model(&self.ask.model));
+        let (cap, cap_field, ask_usage) = match self.call.cut {
+            Cut::Chat => (cap, channel.output_cap_field.as_str(), channel.stream_usage),
+            Cut::Messages => (cap, "max_tokens", false),
+            Cut::Nothing => (None, "", false),
+        };
+        outgoing(&self.ask, &Outgoing { model, cap, cap_field, ask_usage })
+    }
+
+    fn request_of(&self, body: Bytes) -> ProviderRequest {
+        ProviderRequest {
+            method: Method::POST,
+            path_and_query: self.target.clone().into_owned(),
+            headers: self.headers.clone(),
+            body,
+        }
+    }
+
+    /// Whom failures are told.
+    fn listener(&self) -> Listener {
+        Listener { dialect: self.ask.form.dialect(), id: self.id }
+    }
+
     async fn send(
         &self,
         way: Way,
@@ -163,7 +190,7 @@ impl Exchange {
     ) -> Result<ProviderReply, Fault> {
         match way {
             Way::Line(line) => line.send(request, patience).await,
-            Way::Demo => Ok(demo::answer(&request.body, self.relay.clock.now())),
+            Way::Demo => Ok(demo::answer(self.call.path, &request.body, self.relay.clock.now())),
         }
     }
 
@@ -260,8 +287,9 @@ impl Exchange {
     }
 
     /// The headers that tell the token's rates and, of a plain answer, what is left of its budgets.
-    fn rate_headers(&self) -> Headers {
-        of_rates(self.relay.gate.rate_states(&self.token))
+    pub fn rate_headers(&self) -> Headers {
+        let states = self.relay.gate.rate_states(&self.token);
+        of_rates(states, self.listener().dialect, || self.relay.clock.now())
     }
 
     fn remaining_header(&self) -> Option<(&'static str, String)> {

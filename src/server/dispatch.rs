@@ -13,12 +13,13 @@ use crate::catalogue::Provider;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::ids::RequestId;
-use crate::relay::failure::Failure;
+use crate::relay::failure::{Failure, Listener};
 use crate::relay::{self, Relay};
 use crate::server::assembly::{self, Core};
 use crate::server::connections::Connections;
 use crate::store::Store;
 use crate::telemetry::{Gauges, METRICS_TYPE, Metrics, RequestLine};
+use crate::wire::Dialect;
 
 /// What every worker needs to answer.
 pub struct Front {
@@ -114,6 +115,7 @@ impl Front {
 /// A request that the relay does not serve, with its line in the log.
 struct Visit {
     id: RequestId,
+    dialect: Dialect,
     line: RequestLine,
     code: Option<&'static str>,
 }
@@ -126,13 +128,13 @@ impl Visit {
         if let Some(route) = own_pattern(path).or_else(|| api::pattern_of(path)) {
             line.route = route;
         }
-        Self { id, line, code: None }
+        Self { id, dialect: relay::dialect_of_request(request), line, code: None }
     }
 
     /// Refuses; a body is not read, so the connection is closed.
     fn refuse(&mut self, failure: &Failure) -> HttpResponse {
         self.code = Some(failure.code);
-        let mut response = failure.response(self.id);
+        let mut response = failure.response(Listener { dialect: self.dialect, id: self.id });
         response.head_mut().set_connection_type(ConnectionType::Close);
         response
     }

@@ -2,8 +2,11 @@
 //! once, in one pass, and kept as it came; what is sent on is cut from those same bytes (R1). Must not know of
 //! prices, budgets or who asks.
 
+mod anthropic;
+mod blocks;
 mod chat;
 mod messages;
+mod reader;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -15,8 +18,9 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use super::endpoints::Dialect;
 use super::json::{JsonFault, utf8};
-use chat::ChatReader;
+use reader::Reader;
 
 /// The largest output cap a client may ask for.
 pub const LARGEST_CAP: i64 = 1 << 31;
@@ -26,6 +30,32 @@ const PER_MESSAGE: i64 = 16;
 
 /// Units of input held for each tool, beside its text.
 const PER_TOOL: i64 = 32;
+
+/// The form of a request's body: which fields it has, and where.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// OpenAI's chat completions.
+    Chat,
+    /// Anthropic's messages.
+    Messages,
+}
+
+impl Form {
+    /// The dialect it belongs to.
+    pub const fn dialect(self) -> Dialect {
+        match self {
+            Self::Chat => Dialect::OpenAi,
+            Self::Messages => Dialect::Anthropic,
+        }
+    }
+
+    fn read(self, reader: &mut Reader<'_>, limits: &AskLimits) -> Result<(), JsonFault> {
+        match self {
+            Self::Chat => chat::read(reader, limits),
+            Self::Messages => anthropic::read(reader),
+        }
+    }
+}
 
 /// What an operator bounds in a request.
 #[derive(Copy, Clone, Debug)]
@@ -38,6 +68,8 @@ pub struct AskLimits {
 pub struct Ask {
     /// The body as it came.
     pub body: Bytes,
+    /// Its form.
+    pub form: Form,
     /// The model's name as the client spells it: 1 to 256 bytes, no control characters.
     pub model: String,
     /// Whether the answer is to be streamed.
@@ -73,6 +105,7 @@ pub struct Ask {
     pub tier: ServiceTier,
     /// Output units reserved for thinking, when the client says so.
     pub thinking_budget: Option<i64>,
+    added: i64,
     marks: Marks,
 }
 
@@ -182,14 +215,14 @@ impl fmt::Debug for Ask {
 }
 
 impl Ask {
-    /// Reads the body of a chat completion in OpenAI's dialect.
+    /// Reads a body of this form.
     ///
     /// # Errors
     /// When the body is no strict JSON object, or a field that enforcement reads is not what it must be.
-    pub fn parse_chat(body: Bytes, limits: &AskLimits) -> Result<Self, AskFault> {
-        let mut reader = ChatReader::new(utf8(&body)?);
-        reader.read()?;
-        let fields = reader.finish(limits)?;
+    pub fn parse(form: Form, body: Bytes, limits: &AskLimits) -> Result<Self, AskFault> {
+        let mut reader = Reader::new(utf8(&body)?);
+        form.read(&mut reader, limits)?;
+        let fields = reader.finish()?;
         let tally = fields.tally;
         Ok(Self {
             model: fields.model,
@@ -198,7 +231,7 @@ impl Ask {
             cap: fields.cap,
             choices: fields.choices,
             text_bytes: tally.text,
-            text_bound: bound(tally.bytes, tally.messages, tally.tools),
+            text_bound: bound(tally.bytes, tally.messages, tally.tools).saturating_add(fields.added),
             messages: tally.messages,
             tools: tally.tools,
             images: tally.images,
@@ -209,15 +242,17 @@ impl Ask {
             spoken: fields.spoken,
             tier: fields.tier,
             thinking_budget: fields.thinking_budget,
+            added: fields.added,
             marks: fields.marks,
+            form,
             body,
         })
     }
 
     /// All text that [`Ask::text_bound`] counts by its bytes, for a tokenizer. Walks the body once more.
     pub fn texts(&self) -> Vec<Cow<'_, str>> {
-        let mut reader = ChatReader::collecting(utf8(&self.body).unwrap_or_default());
-        match reader.read() {
+        let mut reader = Reader::collecting(utf8(&self.body).unwrap_or_default());
+        match self.form.read(&mut reader, &AskLimits { max_choices: i64::MAX }) {
             Ok(()) => reader.into_texts(),
             Err(_) => Vec::new(),
         }
@@ -226,7 +261,7 @@ impl Ask {
     /// At most so many units of input, when a tokenizer counted `counted` in [`Ask::texts`]: the same constants as in
     /// [`Ask::text_bound`], and never more than that.
     pub fn counted_bound(&self, counted: i64) -> i64 {
-        bound(counted, self.messages, self.tools).min(self.text_bound)
+        bound(counted, self.messages, self.tools).saturating_add(self.added).min(self.text_bound)
     }
 
     pub(super) const fn marks(&self) -> &Marks {

@@ -1,42 +1,80 @@
 //! The one table of model routes: a route is metered, or declared free here, or does not exist. A path is compared byte by
 //! byte as it was sent: nothing is decoded, folded or joined, so there is one spelling of each route.
+//!
+//! To add a route, add its row. What a row names is one `match` each: how the body is read ([`Form`], `ask`), how it is cut
+//! for the provider ([`Cut`], `outgoing`), where the usage stands ([`Metering`], `meter`).
+
+use super::ask::Form;
+use super::meter::Metering;
 
 /// A format of requests and answers.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Dialect {
     /// OpenAI's.
     OpenAi,
+    /// Anthropic's.
+    Anthropic,
+    /// Google's.
+    Gemini,
 }
 
-/// Whether a route costs.
+/// Whether a call of a provider costs.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Charge {
-    /// No provider sees a byte before money is held.
-    Metered,
+    /// No provider sees a byte before money is held; what was used stands there in the answer.
+    Metered(Metering),
     /// No price, no budget, no ledger row.
     Free,
 }
 
-/// What a route does.
+/// What of a body is changed on its way to the provider, beside the model's name.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub enum Endpoint {
-    /// `POST /v1/chat/completions`
-    ChatCompletions,
-    /// `GET /v1/models`
-    Models,
-    /// `GET /v1/models/{id}`
-    Model,
+pub enum Cut {
+    /// OpenAI's chat: the channel's field caps the output, and a stream is asked for its usage.
+    Chat,
+    /// Anthropic's messages: `max_tokens` caps the output.
+    Messages,
+    /// Nothing: it has no output.
+    Nothing,
 }
 
-impl Endpoint {
-    /// Its path, as people and metrics name it.
-    pub const fn pattern(self) -> &'static str {
-        match self {
-            Self::ChatCompletions => "/v1/chat/completions",
-            Self::Models => "/v1/models",
-            Self::Model => "/v1/models/{id}",
-        }
-    }
+/// A request that a provider answers.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The form of its body, in which the model stands too.
+    pub form: Form,
+    /// What of that body is changed.
+    pub cut: Cut,
+    /// Whether it costs.
+    pub charge: Charge,
+    /// The provider's own path, behind that of its `base_url`.
+    pub path: &'static str,
+    /// The names of the query parameters that pass.
+    pub query: &'static [&'static str],
+}
+
+/// What a route does.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Lists the models that the token may call. Free: nobody else is asked.
+    Models,
+    /// Shows one of them. Free.
+    Model,
+    /// Has a provider answer.
+    Call(Call),
+}
+
+/// A row of the table.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The method.
+    pub method: &'static str,
+    /// The path, as people and metrics name it; `{id}` stands for a model's name.
+    pub pattern: &'static str,
+    /// The format of its answers and refusals; `None` where the caller's headers tell.
+    pub dialect: Option<Dialect>,
+    /// What it does.
+    pub work: Work,
 }
 
 /// What a method and a path name.
@@ -44,12 +82,8 @@ impl Endpoint {
 pub enum Lookup<'a> {
     /// A route.
     Route {
-        /// What it does.
-        endpoint: Endpoint,
-        /// The format its answers and refusals have.
-        dialect: Dialect,
-        /// Whether it costs.
-        charge: Charge,
+        /// Its row.
+        route: &'static Route,
         /// The model that the path names, as sent.
         model: Option<&'a str>,
     },
@@ -57,68 +91,71 @@ pub enum Lookup<'a> {
     NotFound,
     /// A route, but not by this method.
     MethodNotAllowed {
-        /// The value of the answer's `allow` header.
-        allow: &'static str,
+        /// The row of a method that it has.
+        route: &'static Route,
     },
 }
 
-enum Path {
-    Exactly(&'static str),
-    /// A prefix, and a model's name behind it.
-    Model(&'static str),
-}
-
-struct Row {
-    method: &'static str,
-    path: Path,
-    dialect: Dialect,
-    charge: Charge,
-    endpoint: Endpoint,
-}
-
-const TABLE: [Row; 3] = [
-    Row {
+static TABLE: [Route; 5] = [
+    Route {
         method: "POST",
-        path: Path::Exactly("/v1/chat/completions"),
-        dialect: Dialect::OpenAi,
-        charge: Charge::Metered,
-        endpoint: Endpoint::ChatCompletions,
+        pattern: "/v1/chat/completions",
+        dialect: Some(Dialect::OpenAi),
+        work: Work::Call(Call {
+            form: Form::Chat,
+            cut: Cut::Chat,
+            charge: Charge::Metered(Metering::Chat),
+            path: "/chat/completions",
+            query: &[],
+        }),
     },
-    Row {
-        method: "GET",
-        path: Path::Exactly("/v1/models"),
-        dialect: Dialect::OpenAi,
-        charge: Charge::Free,
-        endpoint: Endpoint::Models,
+    Route {
+        method: "POST",
+        pattern: "/v1/messages",
+        dialect: Some(Dialect::Anthropic),
+        work: Work::Call(Call {
+            form: Form::Messages,
+            cut: Cut::Messages,
+            charge: Charge::Metered(Metering::Messages),
+            path: "/v1/messages",
+            query: &["beta"],
+        }),
     },
-    Row {
-        method: "GET",
-        path: Path::Model("/v1/models/"),
-        dialect: Dialect::OpenAi,
-        charge: Charge::Free,
-        endpoint: Endpoint::Model,
+    Route {
+        method: "POST",
+        pattern: "/v1/messages/count_tokens",
+        dialect: Some(Dialect::Anthropic),
+        work: Work::Call(Call {
+            form: Form::Messages,
+            cut: Cut::Nothing,
+            charge: Charge::Free,
+            path: "/v1/messages/count_tokens",
+            query: &["beta"],
+        }),
     },
+    Route { method: "GET", pattern: "/v1/models", dialect: None, work: Work::Models },
+    Route { method: "GET", pattern: "/v1/models/{id}", dialect: None, work: Work::Model },
 ];
 
 /// The route of `method` and `path`, which is the raw path of the request line without its query.
 pub fn find<'a>(method: &str, path: &'a str) -> Lookup<'a> {
     let mut found = Lookup::NotFound;
-    for row in &TABLE {
-        let Some(model) = row.path.matched(path) else { continue };
-        if row.method == method {
-            return Lookup::Route { endpoint: row.endpoint, dialect: row.dialect, charge: row.charge, model };
+    for route in &TABLE {
+        let Some(model) = matched(route.pattern, path) else { continue };
+        if route.method == method {
+            return Lookup::Route { route, model };
         }
-        found = Lookup::MethodNotAllowed { allow: row.method };
+        found = Lookup::MethodNotAllowed { route };
     }
     found
 }
 
-impl Path {
-    /// The model that `path` names, if any; `None` when it does not match.
-    fn matched<'a>(&self, path: &'a str) -> Option<Option<&'a str>> {
-        match self {
-            Self::Exactly(exact) => (*exact == path).then_some(None),
-            Self::Model(prefix) => path.strip_prefix(prefix).filter(|name| is_model(name)).map(Some),
+/// The model that `path` names, if `pattern` has one; `None` when it does not match.
+fn matched<'a>(pattern: &str, path: &'a str) -> Option<Option<&'a str>> {
+    match pattern.split_once("{id}") {
+        None => (pattern == path).then_some(None),
+        Some((before, after)) => {
+            path.strip_prefix(before)?.strip_suffix(after).filter(|name| is_model(name)).map(Some)
         }
     }
 }
@@ -135,19 +172,26 @@ mod tests {
 
     #[test]
     fn there_is_one_spelling_of_each_route() {
-        let route =
-            |endpoint, charge, model| Lookup::Route { endpoint, dialect: Dialect::OpenAi, charge, model };
-        for (method, path, want) in [
-            ("POST", "/v1/chat/completions", route(Endpoint::ChatCompletions, Charge::Metered, None)),
-            ("GET", "/v1/models", route(Endpoint::Models, Charge::Free, None)),
-            ("GET", "/v1/models/gpt-4o", route(Endpoint::Model, Charge::Free, Some("gpt-4o"))),
-            ("GET", "/v1/models/a/b:c", route(Endpoint::Model, Charge::Free, Some("a/b:c"))),
-            ("GET", "/v1/chat/completions", Lookup::MethodNotAllowed { allow: "POST" }),
-            ("post", "/v1/chat/completions", Lookup::MethodNotAllowed { allow: "POST" }),
-            ("TRACE", "/v1/models", Lookup::MethodNotAllowed { allow: "GET" }),
-            ("DELETE", "/v1/models/x", Lookup::MethodNotAllowed { allow: "GET" }),
+        for (method, path, pattern, model) in [
+            ("POST", "/v1/chat/completions", "/v1/chat/completions", None),
+            ("POST", "/v1/messages", "/v1/messages", None),
+            ("POST", "/v1/messages/count_tokens", "/v1/messages/count_tokens", None),
+            ("GET", "/v1/models", "/v1/models", None),
+            ("GET", "/v1/models/gpt-4o", "/v1/models/{id}", Some("gpt-4o")),
+            ("GET", "/v1/models/a/b:c", "/v1/models/{id}", Some("a/b:c")),
         ] {
-            assert_eq!(find(method, path), want, "{method} {path}");
+            let Lookup::Route { route, model: named } = find(method, path) else { panic!("{path}") };
+            assert_eq!((route.method, route.pattern, named), (method, pattern, model));
+        }
+        for (method, path, allow) in [
+            ("GET", "/v1/chat/completions", "POST"),
+            ("post", "/v1/chat/completions", "POST"),
+            ("GET", "/v1/messages", "POST"),
+            ("TRACE", "/v1/models", "GET"),
+            ("DELETE", "/v1/models/x", "GET"),
+        ] {
+            let Lookup::MethodNotAllowed { route } = find(method, path) else { panic!("{path}") };
+            assert_eq!(route.method, allow, "{method} {path}");
         }
         for path in [
             "",
@@ -164,6 +208,9 @@ mod tests {
             "/v1/chat/completion",
             "/v1/chat/completionss",
             "/v1/embeddings",
+            "/v1/messages/",
+            "/v1/messages/batches",
+            "/messages",
             "/v1/models/",
             "/v1/models//",
             "/v1/models/a/",
@@ -178,6 +225,28 @@ mod tests {
             for method in ["GET", "POST"] {
                 assert_eq!(find(method, path), Lookup::NotFound, "{method} {path}");
             }
+        }
+    }
+
+    /// Each row, once more and by hand: no route reaches a provider without a charge or a word that it is free.
+    #[test]
+    fn a_route_is_charged_or_declared_free() {
+        let mut patterns: Vec<_> = TABLE.iter().map(|route| (route.method, route.pattern)).collect();
+        patterns.sort_unstable();
+        patterns.dedup();
+        assert_eq!(patterns.len(), TABLE.len(), "one row for each route");
+        let free = ["/v1/messages/count_tokens", "/v1/models", "/v1/models/{id}"];
+        for route in &TABLE {
+            let is_free = match route.work {
+                Work::Models | Work::Model => true,
+                Work::Call(call) => {
+                    assert_eq!(route.method, "POST");
+                    assert_eq!(Some(call.form.dialect()), route.dialect, "{}", route.pattern);
+                    assert_eq!(call.cut == Cut::Nothing, call.charge == Charge::Free, "{}", route.pattern);
+                    call.charge == Charge::Free
+                }
+            };
+            assert_eq!(is_free, free.contains(&route.pattern), "{}", route.pattern);
         }
     }
 }

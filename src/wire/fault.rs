@@ -4,6 +4,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use super::endpoints::Dialect;
 use super::json::shortened;
 
 /// What stands where a secret was.
@@ -15,34 +16,160 @@ const READ_AT_MOST: usize = 1 << 20;
 /// The most bytes of one of its fields that are kept.
 const KEPT_AT_MOST: usize = 2_000;
 
-/// An error in OpenAI's dialect.
-#[derive(Copy, Clone, Debug, Serialize)]
+/// The kinds of errors that the dialects have words for.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The request is wrong.
+    Invalid,
+    /// It is too large, or too slow.
+    TooLarge,
+    /// Nobody knows who asks.
+    Authentication,
+    /// Who asks may not.
+    Permission,
+    /// What is asked for is not there.
+    NotFound,
+    /// The money is spent.
+    Quota,
+    /// There is no price.
+    NotPriced,
+    /// Too much at one time.
+    Rate,
+    /// The provider failed.
+    Upstream,
+    /// The provider was too slow.
+    Timeout,
+    /// There is no room, or nobody to serve it.
+    Overloaded,
+    /// The store failed.
+    Storage,
+}
+
+impl ErrorKind {
+    /// Its word in each dialect.
+    pub const fn word(self, dialect: Dialect) -> &'static str {
+        let [open_ai, anthropic, gemini] = match self {
+            Self::Invalid => ["invalid_request_error", "invalid_request_error", "INVALID_ARGUMENT"],
+            Self::TooLarge => ["invalid_request_error", "request_too_large", "INVALID_ARGUMENT"],
+            Self::Authentication => ["authentication_error", "authentication_error", "UNAUTHENTICATED"],
+            Self::Permission => ["permission_error", "permission_error", "PERMISSION_DENIED"],
+            Self::NotFound => ["not_found_error", "not_found_error", "NOT_FOUND"],
+            Self::Quota => ["insufficient_quota", "billing_error", "RESOURCE_EXHAUSTED"],
+            Self::NotPriced => ["insufficient_quota", "billing_error", "FAILED_PRECONDITION"],
+            Self::Rate => ["rate_limit_error", "rate_limit_error", "RESOURCE_EXHAUSTED"],
+            Self::Upstream => ["upstream_error", "api_error", "UNAVAILABLE"],
+            Self::Timeout => ["upstream_error", "api_error", "DEADLINE_EXCEEDED"],
+            Self::Overloaded => ["server_error", "overloaded_error", "UNAVAILABLE"],
+            Self::Storage => ["server_error", "api_error", "UNAVAILABLE"],
+        };
+        match dialect {
+            Dialect::OpenAi => open_ai,
+            Dialect::Anthropic => anthropic,
+            Dialect::Gemini => gemini,
+        }
+    }
+}
+
+/// An error, before it has a dialect.
+#[derive(Copy, Clone, Debug)]
 pub struct ErrorWords<'a> {
     /// What went wrong and what to do, for a person.
     pub message: &'a str,
-    /// The kind, as `invalid_request_error`.
-    #[serde(rename = "type")]
-    pub kind: &'a str,
+    /// The kind.
+    pub kind: ErrorKind,
     /// The field that is to blame.
     pub param: Option<&'a str>,
     /// The exact cause, for a program.
     pub code: &'a str,
+    /// The HTTP status it has, or would have.
+    pub status: u16,
 }
 
 #[derive(Serialize)]
-struct Envelope<'a> {
-    error: ErrorWords<'a>,
+struct OpenAiError<'a> {
+    message: &'a str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    param: Option<&'a str>,
+    code: &'a str,
 }
 
-/// `{"error":{"message","type","param","code"}}`
-pub fn error_body(error: ErrorWords<'_>) -> Vec<u8> {
-    serde_json::to_vec(&Envelope { error }).expect("strings can always be written as JSON")
+#[derive(Serialize)]
+struct AnthropicError<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    message: &'a str,
+    details: AnthropicDetails<'a>,
+}
+
+#[derive(Serialize)]
+struct AnthropicDetails<'a> {
+    error_code: &'a str,
+}
+
+#[derive(Serialize)]
+struct AnthropicEnvelope<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    error: AnthropicError<'a>,
+    request_id: &'a str,
+}
+
+#[derive(Serialize)]
+struct GoogleError<'a> {
+    code: u16,
+    message: &'a str,
+    status: &'static str,
+    details: [GoogleInfo; 1],
+}
+
+#[derive(Serialize)]
+struct GoogleInfo {
+    #[serde(rename = "@type")]
+    kind: &'static str,
+    reason: String,
+    domain: &'static str,
+}
+
+#[derive(Serialize)]
+struct Envelope<T> {
+    error: T,
+}
+
+/// The body of an error in `dialect`, in answer to request `id`.
+pub fn error_body(error: &ErrorWords<'_>, dialect: Dialect, id: &str) -> Vec<u8> {
+    let ErrorWords { message, param, code, status, .. } = *error;
+    let kind = error.kind.word(dialect);
+    let body = match dialect {
+        Dialect::OpenAi => {
+            serde_json::to_vec(&Envelope { error: OpenAiError { message, kind, param, code } })
+        }
+        Dialect::Anthropic => {
+            let details = AnthropicDetails { error_code: code };
+            let error = AnthropicError { kind, message, details };
+            serde_json::to_vec(&AnthropicEnvelope { kind: "error", error, request_id: id })
+        }
+        Dialect::Gemini => {
+            let info = GoogleInfo {
+                kind: "type.googleapis.com/google.rpc.ErrorInfo",
+                reason: code.to_ascii_uppercase(),
+                domain: "tollgate",
+            };
+            let error = GoogleError { code: status, message, status: kind, details: [info] };
+            serde_json::to_vec(&Envelope { error })
+        }
+    };
+    body.expect("strings can always be written as JSON")
 }
 
 /// The same as an event of a stream.
-pub fn error_event(error: ErrorWords<'_>) -> Vec<u8> {
+pub fn error_event(error: &ErrorWords<'_>, dialect: Dialect, id: &str) -> Vec<u8> {
+    let name = match dialect {
+        Dialect::OpenAi | Dialect::Gemini => "",
+        Dialect::Anthropic => "event: error\n",
+    };
     // JSON has its line ends escaped, so one data line holds it.
-    [b"data: ".as_slice(), &error_body(error), b"\n\n"].concat()
+    [name.as_bytes(), b"data: ", &error_body(error, dialect, id), b"\n\n"].concat()
 }
 
 /// What a provider says went wrong; empty where it says nothing. Each field is at most 2 000 bytes.
@@ -125,17 +252,36 @@ mod tests {
 
     const WORDS: ErrorWords<'_> = ErrorWords {
         message: "a \"b\"\r\n",
-        kind: "invalid_request_error",
+        kind: ErrorKind::Invalid,
         param: None,
         code: "invalid_json",
+        status: 400,
     };
 
     #[test]
-    fn an_error_is_written_in_the_dialect() {
-        let want = "{\"error\":{\"message\":\"a \\\"b\\\"\\r\\n\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"invalid_json\"}}";
-        assert_eq!(String::from_utf8(error_body(WORDS)).unwrap(), want);
-        assert_eq!(String::from_utf8(error_event(WORDS)).unwrap(), format!("data: {want}\n\n"));
-        let named = error_body(ErrorWords { param: Some("n"), ..WORDS });
+    fn an_error_is_written_in_each_dialect() {
+        for (dialect, name, want) in [
+            (
+                Dialect::OpenAi,
+                "",
+                r#"{"error":{"message":"a \"b\"\r\n","type":"invalid_request_error","param":null,"code":"invalid_json"}}"#,
+            ),
+            (
+                Dialect::Anthropic,
+                "event: error\n",
+                r#"{"type":"error","error":{"type":"invalid_request_error","message":"a \"b\"\r\n","details":{"error_code":"invalid_json"}},"request_id":"r"}"#,
+            ),
+            (
+                Dialect::Gemini,
+                "",
+                r#"{"error":{"code":400,"message":"a \"b\"\r\n","status":"INVALID_ARGUMENT","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"INVALID_JSON","domain":"tollgate"}]}}"#,
+            ),
+        ] {
+            assert_eq!(String::from_utf8(error_body(&WORDS, dialect, "r")).unwrap(), want);
+            let event = String::from_utf8(error_event(&WORDS, dialect, "r")).unwrap();
+            assert_eq!(event, format!("{name}data: {want}\n\n"));
+        }
+        let named = error_body(&ErrorWords { param: Some("n"), ..WORDS }, Dialect::OpenAi, "r");
         assert!(String::from_utf8(named).unwrap().contains("\"param\":\"n\""));
     }
 

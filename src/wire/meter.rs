@@ -1,6 +1,8 @@
 //! The meter: watches a reply go by, whole or as a stream, and ends as a [`Reading`]. It builds no tree, whatever the size
 //! of an event, and changes nothing; it only says which event is the gateway's own. Must not know prices.
 
+mod chat;
+mod messages;
 #[cfg(test)]
 mod tests;
 mod usage;
@@ -13,6 +15,15 @@ use usage::{Figures, Reported};
 
 /// Bytes of text that make about one unit of output.
 const BYTES_PER_UNIT: i64 = 4;
+
+/// Where a reply says what was used, and how it is read.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Metering {
+    /// OpenAI's chat completions: `usage` of the body, or of an event of its own.
+    Chat,
+    /// Anthropic's messages: `usage` of the body, or of `message_start` and each `message_delta`.
+    Messages,
+}
 
 /// Whose the event is that holds usage alone.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -77,14 +88,19 @@ pub struct Reading {
 impl Reading {
     /// About so many units of output went by: a quarter of the bytes, rounded up.
     pub fn estimated_output(&self) -> TokenCount {
-        let rounded = self.output_bytes.saturating_add(BYTES_PER_UNIT).saturating_sub(1);
-        TokenCount::clamped(rounded.div_euclid(BYTES_PER_UNIT))
+        estimated(self.output_bytes)
     }
+}
+
+fn estimated(output_bytes: i64) -> TokenCount {
+    let rounded = output_bytes.saturating_add(BYTES_PER_UNIT).saturating_sub(1);
+    TokenCount::clamped(rounded.div_euclid(BYTES_PER_UNIT))
 }
 
 /// Watches one reply.
 #[derive(Debug)]
 pub struct Meter {
+    metering: Metering,
     usage_event: UsageEvent,
     figures: Option<Figures>,
     /// `output_bytes` behind the document with the last figures; `None` within it.
@@ -103,7 +119,7 @@ struct Seen {
     error: bool,
     no_answer: bool,
     unreadable: bool,
-    choices: bool,
+    answer: bool,
 }
 
 /// What one JSON document of the reply holds.
@@ -111,14 +127,31 @@ struct Seen {
 struct Document {
     is_error: bool,
     has_usage: bool,
-    /// `None` without `choices`.
-    choices: Option<usize>,
+    /// Of an answer.
+    content: Content,
+}
+
+/// What part of an answer a document is.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+enum Content {
+    /// None at all.
+    #[default]
+    None,
+    /// None, and it says nothing: it keeps the connection alive.
+    Idle,
+    /// Some, or its frame.
+    Some,
+    /// Some, by its form, with nothing in it.
+    Hollow,
+    /// Its end.
+    End,
 }
 
 impl Meter {
-    /// Of a reply whose usage event is whose.
-    pub fn new(usage_event: UsageEvent) -> Self {
+    /// Of a reply that is read by `metering`, and whose usage event is whose.
+    pub fn new(metering: Metering, usage_event: UsageEvent) -> Self {
         Self {
+            metering,
             usage_event,
             figures: None,
             output_then: None,
@@ -146,10 +179,11 @@ impl Meter {
         if is_error || document.is_error {
             return Step::Fault;
         }
-        if document.has_usage && document.choices == Some(0) && self.usage_event == UsageEvent::Gateway {
-            return Step::Strip;
+        if document.content == Content::End {
+            return Step::Terminator;
         }
-        Step::Forward
+        let is_hollow = document.has_usage && document.content == Content::Hollow;
+        if is_hollow && self.usage_event == UsageEvent::Gateway { Step::Strip } else { Step::Forward }
     }
 
     /// Watches a reply that is not a stream.
@@ -157,27 +191,40 @@ impl Meter {
         match body.trim_ascii_start().first() {
             None => {}
             Some(b'<') => self.seen.page = true,
-            Some(_) => {
-                self.document(body);
-            }
+            // Whatever keeps a stream alive is no answer by itself.
+            Some(_) => self.seen.no_answer |= self.document(body).content == Content::Idle,
         }
     }
 
     /// What the reply came to, so far.
     pub fn reading(&self) -> Reading {
-        let usage = self.figures.map(Figures::usage);
+        let is_outdated =
+            self.figures.is_some() && self.output_then.is_some_and(|then| self.output_bytes > then);
+        let written = if is_outdated { estimated(self.output_bytes) } else { TokenCount::ZERO };
+        let usage = self.figures.and_then(|figures| self.usage_of(figures, written));
         // Text without output is no usage.
         let believed = usage.filter(|usage| !self.has_output || usage.all_output() > TokenCount::ZERO);
-        let is_outdated = believed.is_some() && self.output_then.is_some_and(|then| self.output_bytes > then);
+        let is_outdated = is_outdated && believed.is_some();
         Reading {
             usage: believed,
             is_outdated,
-            suspect: self.suspect || believed != usage || is_outdated,
+            suspect: self.suspect || (self.figures.is_some() && believed.is_none()) || is_outdated,
             output_bytes: self.output_bytes,
             has_output: self.has_output,
             tier: self.tier,
             answer: self.seen.answer(),
             has_error: self.seen.error,
+        }
+    }
+
+    /// The kinds of these figures. Anthropic's come before the output, too: `written` was counted here since.
+    fn usage_of(&self, figures: Figures, written: TokenCount) -> Option<Usage> {
+        match self.metering {
+            Metering::Chat => Some(figures.usage()),
+            Metering::Messages => {
+                let usage = figures.disjoint_usage()?;
+                Some(Usage { output: usage.output.max(written), ..usage })
+            }
         }
     }
 
@@ -196,7 +243,10 @@ impl Meter {
         let before = (self.output_bytes, self.has_output);
         let read = utf8(bytes).and_then(|text| {
             let mut cursor = Cursor::new(text);
-            let document = self.top_level(&mut cursor)?;
+            let document = match self.metering {
+                Metering::Chat => self.chat(&mut cursor)?,
+                Metering::Messages => self.message_or_event(&mut cursor)?,
+            };
             cursor.end().map(|()| document)
         });
         let Ok(document) = read else {
@@ -208,150 +258,13 @@ impl Meter {
         };
         self.output_then.get_or_insert(self.output_bytes);
         self.seen.error |= document.is_error;
-        self.seen.choices |= document.choices.is_some() && !document.is_error;
-        self.seen.no_answer |= document.choices.is_none() && !document.is_error;
+        match document.content {
+            _ if document.is_error => {}
+            Content::None => self.seen.no_answer = true,
+            Content::Idle => {}
+            Content::Some | Content::Hollow | Content::End => self.seen.answer = true,
+        }
         document
-    }
-
-    fn top_level(&mut self, cursor: &mut Cursor<'_>) -> Result<Document, JsonFault> {
-        let mut document = Document::default();
-        match cursor.kind()? {
-            Kind::Object => {}
-            Kind::Array => {
-                // Google wraps its errors so.
-                let mut array = cursor.enter()?;
-                while cursor.next_item(&mut array)? {
-                    document.is_error |= self.top_level(cursor)?.is_error;
-                }
-                return Ok(document);
-            }
-            _ => return cursor.skip().map(|_| document),
-        }
-        let mut object = cursor.enter()?;
-        while let Some(key) = cursor.next_key(&mut object)? {
-            match key.decode().as_ref() {
-                "error" => document.is_error |= !matches!(cursor.skip()?, "null" | "false" | "\"\""),
-                "usage" => document.has_usage |= self.usage(cursor)?,
-                "x_groq" => self.nested_usage(cursor)?,
-                "service_tier" => self.tier(cursor)?,
-                "choices" if cursor.kind()? == Kind::Array => document.choices = Some(self.choices(cursor)?),
-                _ => cursor.skip().map(|_| ())?,
-            }
-        }
-        Ok(document)
-    }
-
-    /// Reads the usage that comes next; whether it says anything.
-    fn usage(&mut self, cursor: &mut Cursor<'_>) -> Result<bool, JsonFault> {
-        match Reported::read(cursor)? {
-            Reported::Nothing => return Ok(false),
-            Reported::Nonsense => self.suspect = true,
-            Reported::Figures(figures) => {
-                self.figures = Some(self.figures.map_or(figures, |seen| seen.merged(figures)));
-                self.output_then = None;
-            }
-        }
-        Ok(true)
-    }
-
-    fn nested_usage(&mut self, cursor: &mut Cursor<'_>) -> Result<(), JsonFault> {
-        if cursor.kind()? != Kind::Object {
-            return cursor.skip().map(|_| ());
-        }
-        let mut object = cursor.enter()?;
-        while let Some(key) = cursor.next_key(&mut object)? {
-            match key.decode().as_ref() {
-                "usage" => self.usage(cursor).map(|_| ())?,
-                _ => cursor.skip().map(|_| ())?,
-            }
-        }
-        Ok(())
-    }
-
-    fn tier(&mut self, cursor: &mut Cursor<'_>) -> Result<(), JsonFault> {
-        match cursor.kind()? {
-            Kind::Text => self.tier = Some(ServiceTier::named(&cursor.text()?.decode())),
-            _ => cursor.skip().map(|_| ())?,
-        }
-        Ok(())
-    }
-
-    /// Reads the choices; how many there are.
-    fn choices(&mut self, cursor: &mut Cursor<'_>) -> Result<usize, JsonFault> {
-        let mut count = 0_usize;
-        let mut array = cursor.enter()?;
-        while cursor.next_item(&mut array)? {
-            count = count.saturating_add(1);
-            self.members(cursor, |meter, cursor, name| match name {
-                "delta" | "message" => meter.message(cursor),
-                "text" => meter.text(cursor),
-                _ => cursor.skip().map(|_| ()),
-            })?;
-        }
-        Ok(count)
-    }
-
-    /// What the model wrote: one message, or the next piece of it.
-    fn message(&mut self, cursor: &mut Cursor<'_>) -> Result<(), JsonFault> {
-        // Some send the same thought under two names; the longer counts.
-        let (mut thought, mut same_thought) = (0, 0);
-        self.members(cursor, |meter, cursor, name| {
-            match name {
-                "content" | "refusal" => meter.text(cursor)?,
-                "reasoning_content" => thought = meter.measure(cursor)?,
-                "reasoning" => same_thought = meter.measure(cursor)?,
-                "tool_calls" | "function_call" | "audio" => meter.parts(cursor)?,
-                "images" => meter.has_output |= cursor.skip()? != "null",
-                _ => cursor.skip().map(|_| ())?,
-            }
-            Ok(())
-        })?;
-        self.wrote(thought.max(same_thought));
-        Ok(())
-    }
-
-    /// Text, or an array of parts that hold text.
-    fn text(&mut self, cursor: &mut Cursor<'_>) -> Result<(), JsonFault> {
-        match cursor.kind()? {
-            Kind::Text => {
-                let length = cursor.text()?.length;
-                self.wrote(length);
-                Ok(())
-            }
-            Kind::Object | Kind::Array => self.parts(cursor),
-            _ => cursor.skip().map(|_| ()),
-        }
-    }
-
-    /// The bytes of a text that comes next, which do not count yet.
-    fn measure(&self, cursor: &mut Cursor<'_>) -> Result<usize, JsonFault> {
-        match cursor.kind()? {
-            Kind::Text => Ok(cursor.text()?.length),
-            _ => cursor.skip().map(|_| 0),
-        }
-    }
-
-    /// Tool calls, sound, parts of content: what the model wrote is under these names, at any depth.
-    fn parts(&mut self, cursor: &mut Cursor<'_>) -> Result<(), JsonFault> {
-        match cursor.kind()? {
-            Kind::Array => {
-                let mut array = cursor.enter()?;
-                while cursor.next_item(&mut array)? {
-                    self.parts(cursor)?;
-                }
-                Ok(())
-            }
-            Kind::Object => self.members(cursor, |meter, cursor, name| match name {
-                "text" | "refusal" | "name" | "arguments" | "input" | "transcript" => meter.text(cursor),
-                "data" => {
-                    meter.has_output |= !matches!(cursor.skip()?, "null" | "\"\"");
-                    Ok(())
-                }
-                "function" | "custom" | "thinking" => meter.text(cursor),
-                _ => cursor.skip().map(|_| ()),
-            }),
-            _ => cursor.skip().map(|_| ()),
-        }
     }
 
     /// Gives each member of the object that comes next to `take`, which must consume its value.
@@ -370,6 +283,31 @@ impl Meter {
         Ok(())
     }
 
+    /// Takes what a `usage` member said; whether it says anything.
+    fn take_usage(&mut self, reported: &Reported) -> bool {
+        match reported {
+            Reported::Nothing => return false,
+            Reported::Nonsense => self.suspect = true,
+            Reported::Figures(figures) => {
+                self.figures = Some(self.figures.map_or(*figures, |seen| seen.merged(*figures)));
+                self.output_then = None;
+            }
+        }
+        true
+    }
+
+    /// Text that the model wrote; what is no text does not count.
+    fn plain_text(&mut self, cursor: &mut Cursor<'_>) -> Result<(), JsonFault> {
+        match cursor.kind()? {
+            Kind::Text => {
+                let length = cursor.text()?.length;
+                self.wrote(length);
+                Ok(())
+            }
+            _ => cursor.skip().map(|_| ()),
+        }
+    }
+
     fn wrote(&mut self, bytes: usize) {
         self.has_output |= bytes > 0;
         self.output_bytes = self.output_bytes.saturating_add(i64::try_from(bytes).unwrap_or(i64::MAX));
@@ -378,7 +316,7 @@ impl Meter {
 
 impl Seen {
     const fn answer(self) -> Answer {
-        if self.choices {
+        if self.answer {
             return Answer::Given;
         }
         if self.error {

@@ -1,8 +1,7 @@
 //! The wire: other people's formats, sans-io. Bytes in, values out: what a request asks ([`Ask`]), what a reply used
-//! ([`Meter`]), where an event ends ([`Splitter`]), how an error reads in the caller's dialect ([`fault`]).
+//! ([`Meter`]), where an event ends ([`Splitter`]), how an error reads in the caller's dialect ([`fault`]), and in the one
+//! table of routes which of these belong together ([`Route`]).
 //! Owns no price, no limit, no connection; must not know of tokens, the catalogue or HTTP libraries.
-//!
-//! One file per dialect stands beside what all dialects share; so far there is [`openai`].
 
 mod ask;
 mod count;
@@ -10,13 +9,16 @@ mod endpoints;
 pub mod fault;
 mod json;
 mod meter;
-pub mod openai;
+mod outgoing;
 pub mod percent;
 mod sse;
 
+#[cfg(test)]
+pub use ask::Form;
 pub use ask::{Ask, AskFault, AskLimits, ServiceTier};
 pub use count::count;
-pub use endpoints::{Endpoint, Lookup, find};
+pub use endpoints::{Call, Charge, Cut, Dialect, Lookup, Route, Work, find};
 pub use json::{JsonFault, members};
-pub use meter::{Answer, Meter, Reading, Step, UsageEvent};
+pub use meter::{Answer, Meter, Metering, Reading, Step, UsageEvent};
+pub use outgoing::{CAP_FIELDS, Outgoing, outgoing};
 pub use sse::Splitter;

@@ -10,6 +10,8 @@ mod abuse;
 #[cfg(test)]
 mod allow_list;
 #[cfg(test)]
+mod anthropic;
+#[cfg(test)]
 mod auth;
 #[cfg(test)]
 mod barriers;

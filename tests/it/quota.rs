@@ -297,8 +297,6 @@ fn unmetered_routes() {
         "/v1/chat",
         "/v1/chat/completions/chatcmpl-1",
         "/v1/engines/m-out/completions",
-        "/v1/messages",
-        "/v1/messages/count_tokens",
         "/v1/messages/batches",
         "/v1beta/models/m-out:generateContent",
         "/v1beta/models/m-out:countTokens",

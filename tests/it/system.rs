@@ -110,10 +110,8 @@ fn a_process_that_stands_still() {
     eventually("all of its threads stand still", SOON, || {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", gateway.pid())).unwrap();
         let states = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap());
-        states
-            .map(|stat| stat.rsplit_once(") ").unwrap().1.starts_with('T'))
-            .all(|stands| stands)
-            .then_some(())
+        let runs = |stat: &String| !stat.rsplit_once(") ").unwrap().1.starts_with('T');
+        (states.filter(runs).count() == 0).then_some(())
     });
     let mut probe = gateway.connect();
     probe.patience(Duration::from_millis(400));
@@ -151,7 +149,7 @@ fn a_foreign_reader_that_stays() {
     let start = Instant::now();
     while length() < 33 * MIB {
         gateway.patch(&target, &change).expect(200);
-        assert!(start.elapsed() < SOON, "{} bytes", length());
+        assert!(start.elapsed() < 6 * SOON, "{} bytes", length());
     }
     assert!(length() < 96 * MIB, "{} bytes", length());
     stranger.execute_batch("ROLLBACK").unwrap();

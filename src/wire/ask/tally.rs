@@ -5,14 +5,17 @@ use std::borrow::Cow;
 use crate::wire::json::{Cursor, JsonFault, Kind, Text};
 
 /// Members whose strings are labels: they bound the input but are no text.
-const LABELS: [&str; 4] = ["role", "type", "id", "tool_call_id"];
+const LABELS: [&str; 6] = ["role", "type", "id", "tool_call_id", "tool_use_id", "signature"];
 
 /// Keys that a model never sees as such: a tokenizer need not count them (their bytes do count).
-const STRUCTURE: [&str; 12] = [
+const STRUCTURE: [&str; 15] = [
     "role",
     "type",
     "id",
     "tool_call_id",
+    "tool_use_id",
+    "signature",
+    "thinking",
     "content",
     "text",
     "name",

@@ -5,7 +5,7 @@ use super::*;
 const LIMITS: AskLimits = AskLimits { max_choices: 128 };
 
 fn parse(text: &str) -> Result<Ask, AskFault> {
-    Ask::parse_chat(Bytes::copy_from_slice(text.as_bytes()), &LIMITS)
+    Ask::parse(Form::Chat, Bytes::copy_from_slice(text.as_bytes()), &LIMITS)
 }
 
 /// A good body with `members` in front of the rest.
@@ -275,4 +275,164 @@ fn torture_ends_in_bounded_time() {
     );
     let lone = parse("{\"model\":\"m\",\"messages\":[{\"content\":\"\\ud800\"}]}");
     assert!(matches!(lone, Err(AskFault::Json(JsonFault::Malformed { .. }))));
+}
+
+/// A body of Anthropic's dialect with `members` in front of the rest.
+fn message_with(members: &str) -> Result<Ask, AskFault> {
+    let text = format!("{{{members}\"model\":\"m\",\"max_tokens\":9,\"messages\":[]}}");
+    Ask::parse(Form::Messages, Bytes::from(text), &LIMITS)
+}
+
+/// One with a single message whose content is this JSON.
+fn content(json: &str) -> Ask {
+    let text = format!("{{\"model\":\"m\",\"messages\":[{{\"role\":\"user\",\"content\":{json}}}]}}");
+    Ask::parse(Form::Messages, Bytes::from(text), &LIMITS).unwrap()
+}
+
+#[test]
+fn messages_are_read() {
+    let ask = message_with(
+        r#""stream":true,"system":[{"type":"text","text":"ab","cache_control":{"type":"ephemeral","ttl":"1h"}}],
+        "thinking":{"type":"enabled","budget_tokens":5},"service_tier":"standard_only","temperature":1,"#,
+    )
+    .unwrap();
+    assert_eq!((ask.model.as_str(), ask.stream, ask.cap.asked, ask.choices), ("m", true, Some(9), 1));
+    assert_eq!((ask.thinking_budget, ask.tier), (Some(5), ServiceTier::Default));
+    // type, text; text, ab
+    assert_eq!((ask.text_bytes, ask.text_bound, ask.unseen_input), (2, 4 + 4 + 4 + 2, false));
+    let texts: Vec<_> = ask.texts().into_iter().map(Cow::into_owned).collect();
+    assert_eq!(texts, ["text", "ab"]);
+    // role, user, content, hello, and what each message adds
+    let ask = content("\"hello\"");
+    assert_eq!((ask.text_bytes, ask.messages, ask.text_bound), (5, 1, 4 + 4 + 7 + 5 + 16));
+    assert_eq!(ask.cap, Cap::default());
+}
+
+#[test]
+fn content_of_messages_is_counted_by_its_kind() {
+    // What stands around it: role, user, content, and 16 for the message.
+    for (json, text, beside, images, unseen) in [
+        (r#"[{"type":"text","text":"abc"}]"#, 3, 12, 0, false),
+        (
+            r#"[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"QUJD"}}]"#,
+            0,
+            48,
+            1,
+            false,
+        ),
+        // In any order, and by escapes.
+        (
+            r#"[{"source":{"data":"QUJD","media_type":"image\/png","typ\u0065":"base64"},"type":"image"}]"#,
+            0,
+            48,
+            1,
+            false,
+        ),
+        (
+            r#"[{"type":"document","source":{"type":"text","media_type":"text/plain","data":"abcde"}}]"#,
+            5,
+            50,
+            0,
+            false,
+        ),
+        (r#"[{"type":"tool_use","id":"t1","name":"f","input":{"a":"bc"}}]"#, 3, 26, 0, false),
+        (
+            r#"[{"type":"tool_result","tool_use_id":"t1","content":[{"type":"text","text":"ok"}]}]"#,
+            2,
+            47,
+            0,
+            false,
+        ),
+        (r#"[{"type":"thinking","thinking":"hm","signature":"QUJDREVG"}]"#, 2, 37, 0, false),
+        (r#"[{"type":"redacted_thinking","data":"QUJDREVG"}]"#, 0, 33, 0, false),
+    ] {
+        let ask = content(json);
+        let bound = 4 + 4 + 7 + 16 + text + beside;
+        assert_eq!((ask.text_bytes, ask.images, ask.unseen_input), (text, images, unseen), "{json}");
+        assert_eq!(ask.text_bound, bound, "{json}");
+    }
+    for json in [
+        r#"[{"type":"image","source":{"type":"url","url":"https://x/y.png"}}]"#,
+        r#"[{"type":"image","source":{"type":"file","file_id":"file_1"}}]"#,
+        r#"[{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"QUJD"}}]"#,
+        r#"[{"type":"container_upload","file_id":"file_1"}]"#,
+        r#"[{"type":"web_search_tool_result","tool_use_id":"t","content":[{"type":"web_search_result","encrypted_content":"QUJD"}]}]"#,
+        r#"[{"type":"tool_result","content":[{"type":"image","source":{"type":"url","url":"https://x"}}]}]"#,
+    ] {
+        assert!(content(json).unseen_input, "{json}");
+    }
+    // Text that only looks like media is text.
+    let ask = content(r#"[{"type":"text","text":"data:image/png;base64,QUJD"}]"#);
+    assert_eq!((ask.text_bytes, ask.images), (26, 0));
+    let ask = content(
+        r#"[{"type":"tool_use","input":{"source":{"type":"base64","media_type":"image/png","data":"QUJD"}}}]"#,
+    );
+    assert_eq!((ask.images, ask.unseen_input), (0, false));
+}
+
+#[test]
+fn tools_of_the_provider_are_calls_and_unseen_input() {
+    for (members, tools, calls, unseen) in [
+        (r#""tools":[{"name":"f","input_schema":{}}],"#, 1, 0, false),
+        (r#""tools":[{"type":"custom","name":"f"},{"type":"bash_20250124","name":"bash"}],"#, 2, 0, false),
+        (r#""tools":[{"type":"web_search_20250305","name":"web_search","max_uses":3}],"#, 1, 3, true),
+        (
+            r#""tools":[{"type":"web_fetch_20250910","name":"f"},{"type":"code_execution_20250825"}],"#,
+            2,
+            20,
+            true,
+        ),
+        (r#""mcp_servers":[{"type":"url","url":"https://x","name":"x"}],"#, 0, 10, true),
+        (r#""mcp_servers":[],"tools":null,"container":null,"#, 0, 0, false),
+        (r#""container":"c1","#, 0, 0, true),
+        (r#""context_management":{"edits":[]},"#, 0, 0, true),
+    ] {
+        let ask = message_with(members).unwrap();
+        assert_eq!((ask.tools, ask.provider_calls, ask.unseen_input), (tools, calls, unseen), "{members}");
+    }
+    let plain = message_with(r#""tools":[{"name":"f"}],"#).unwrap();
+    assert_eq!(plain.text_bound, 14 + 32 + 1024);
+    let bash = message_with(r#""tools":[{"type":"bash_20250124"}],"#).unwrap();
+    assert_eq!(bash.text_bound, 26 + 32 + 1024 + 1024);
+    assert!(bash.counted_bound(0) >= 2048, "a tokenizer does not see what the provider adds");
+}
+
+#[test]
+fn what_cannot_be_metered_in_messages_is_refused() {
+    for (members, want) in [
+        ("\"max_tokens\":0,", "max_tokens"),
+        ("\"stream\":1,", "stream"),
+        ("\"service_tier\":1,", "service_tier"),
+        ("\"inference_geo\":\"us\",", "inference_geo"),
+        ("\"fallbacks\":[],", "fallbacks"),
+        ("\"tools\":1,", "tools"),
+        ("\"thinking\":{\"budget_tokens\":-1},", "thinking.budget_tokens"),
+    ] {
+        let text = format!("{{{members}\"model\":\"m\",\"messages\":[]}}");
+        assert_eq!(param(Ask::parse(Form::Messages, Bytes::from(text), &LIMITS)), want, "{members}");
+    }
+    for (text, want) in [
+        ("{\"messages\":[]}", "model"),
+        ("{\"model\":\"m\"}", "messages"),
+        ("{\"model\":\"m\",\"messages\":1}", "messages"),
+    ] {
+        assert_eq!(param(Ask::parse(Form::Messages, Bytes::from(text), &LIMITS)), want, "{text}");
+    }
+    for text in [
+        r#"{"model":"m","messages":[],"Model":"n"}"#,
+        r#"{"model":"m","messages":[],"system":"a","system":"b"}"#,
+        r#"{"model":"m","messages":[{"role":"user","content":"a","Content":"b"}]}"#,
+        r#"{"model":"m","messages":[{"role":"user","content":[{"type":"image","source":{"type":"base64","type":"text"}}]}]}"#,
+    ] {
+        let fault = Ask::parse(Form::Messages, Bytes::from(text), &LIMITS).unwrap_err();
+        assert!(matches!(fault, AskFault::Json(JsonFault::Duplicate(_))), "{text}");
+    }
+    assert_eq!(
+        message_with("\"speed\":\"fast\",\"service_tier\":\"auto\",").unwrap().tier,
+        ServiceTier::Priority
+    );
+    assert_eq!(
+        message_with("\"service_tier\":\"auto\",\"speed\":\"standard\",").unwrap().tier,
+        ServiceTier::Auto
+    );
 }

@@ -1,16 +1,17 @@
-//! The part of a chat request that is about tools: the client's own are text, those that the provider runs are calls it
-//! bills and input that nobody here sees.
+//! The part of a request that is about tools: the client's own are text, those that the provider runs are calls it bills
+//! and input that nobody here sees.
 
 use std::borrow::Cow;
 
-use super::chat::{ChatReader, integer};
+use super::reader::{Reader, integer};
 use crate::wire::json::{JsonFault, Kind, Names, Text};
 
 /// Calls of a provider's tool that are held when the client bounds them not.
-const UNBOUNDED_CALLS: i64 = 10;
+pub(super) const UNBOUNDED_CALLS: i64 = 10;
 
-impl<'a> ChatReader<'a> {
-    pub(super) fn tools(&mut self) -> Result<(), JsonFault> {
+impl<'a> Reader<'a> {
+    /// The array `tools`; `is_own` says of a tool's type, if it has one, whether the client runs it.
+    pub(super) fn tools(&mut self, is_own: fn(Option<&str>) -> bool) -> Result<(), JsonFault> {
         let kind = self.cursor.kind()?;
         let start = self.cursor.offset();
         if kind != Kind::Array {
@@ -19,19 +20,19 @@ impl<'a> ChatReader<'a> {
         let mut array = self.cursor.enter()?;
         while self.cursor.next_item(&mut array)? {
             self.fields.tally.tools = self.fields.tally.tools.saturating_add(1);
-            self.tool()?;
+            self.tool(is_own)?;
         }
         self.fields.tally.raw_text(self.cursor.since(start));
         Ok(())
     }
 
     /// One tool: the client's own, or one that the provider runs and bills.
-    fn tool(&mut self) -> Result<(), JsonFault> {
+    fn tool(&mut self, is_own: fn(Option<&str>) -> bool) -> Result<(), JsonFault> {
         if self.cursor.kind()? != Kind::Object {
             return self.cursor.skip().map(|_| ());
         }
         let mut names = Names::default();
-        let mut own = None;
+        let mut kind = None;
         let mut has_function = false;
         let mut calls = UNBOUNDED_CALLS;
         let mut object = self.cursor.enter()?;
@@ -40,7 +41,7 @@ impl<'a> ChatReader<'a> {
             names.note(name.clone(), &["type", "function", "custom", "max_uses"])?;
             let value = self.cursor.skip()?;
             match name.as_ref() {
-                "type" => own = Some(is_own_type(value)),
+                "type" => kind = type_of(value),
                 "function" => has_function = true,
                 "max_uses" => {
                     calls = integer(value).ok().flatten().filter(|uses| *uses >= 0).unwrap_or(calls);
@@ -48,13 +49,13 @@ impl<'a> ChatReader<'a> {
                 _ => {}
             }
         }
-        if !own.unwrap_or(has_function) {
+        if !is_own(kind.as_deref().or(has_function.then_some("function"))) {
             self.provider_tool(calls);
         }
         names.check()
     }
 
-    fn provider_tool(&mut self, calls: i64) {
+    pub(super) fn provider_tool(&mut self, calls: i64) {
         self.fields.provider_calls = self.fields.provider_calls.saturating_add(calls);
         // What the tool finds becomes input.
         self.fields.tally.unseen = true;
@@ -75,7 +76,7 @@ impl<'a> ChatReader<'a> {
         Ok(())
     }
 
-    fn null_or_array(&mut self, name: &'static str) -> Result<(), JsonFault> {
+    pub(super) fn null_or_array(&mut self, name: &'static str) -> Result<(), JsonFault> {
         if self.cursor.skip()? != "null" {
             self.refuse(name, &format!("{name} must be an array"));
         }
@@ -100,8 +101,7 @@ impl<'a> ChatReader<'a> {
     }
 }
 
-/// Whether a tool of this `type`, as JSON, is run by the client.
-fn is_own_type(json: &str) -> bool {
-    let kind: Option<Cow<'_, str>> = serde_json::from_str(json).ok();
-    matches!(kind.as_deref(), Some("function" | "custom"))
+/// The `type` of a tool, given as JSON.
+fn type_of(json: &str) -> Option<Cow<'_, str>> {
+    serde_json::from_str(json).ok()
 }

@@ -8,8 +8,11 @@ use crate::wire::Splitter;
 
 /// The steps and the reading of a stream.
 fn stream(usage_event: UsageEvent, text: &str) -> (Vec<Step>, Reading) {
+    stream_of(Meter::new(Metering::Chat, usage_event), text)
+}
+
+fn stream_of(mut meter: Meter, text: &str) -> (Vec<Step>, Reading) {
     let mut splitter = Splitter::new(1 << 24);
-    let mut meter = Meter::new(usage_event);
     let mut steps = Vec::new();
     splitter.push(Bytes::copy_from_slice(text.as_bytes()));
     while let Some(event) = splitter.next_event().unwrap_or_else(|EventTooLarge| panic!("too large")) {
@@ -19,7 +22,7 @@ fn stream(usage_event: UsageEvent, text: &str) -> (Vec<Step>, Reading) {
 }
 
 fn body(text: &str) -> Reading {
-    let mut meter = Meter::new(UsageEvent::Client);
+    let mut meter = Meter::new(Metering::Chat, UsageEvent::Client);
     meter.on_body(text.as_bytes());
     meter.reading()
 }
@@ -298,4 +301,149 @@ fn large_events_are_scanned() {
     let (_, reading) = stream(UsageEvent::Gateway, &text);
     assert_eq!(counts(&reading), [("input", 1), ("output", 2)]);
     assert_eq!((reading.output_bytes, reading.has_output), (0, true));
+}
+
+/// The steps and the reading of a stream of Anthropic's, given by the data of its events.
+fn events(data: &[&str]) -> (Vec<Step>, Reading) {
+    let text: String =
+        data.iter().map(|data| format!("event: x\ndata: {}\n\n", data.replace('\n', ""))).collect();
+    stream_of(Meter::new(Metering::Messages, UsageEvent::Gateway), &text)
+}
+
+fn message(text: &str) -> Reading {
+    let mut meter = Meter::new(Metering::Messages, UsageEvent::Client);
+    meter.on_body(text.as_bytes());
+    meter.reading()
+}
+
+const START: &str = r#"{"type":"message_start","message":{"id":"msg_1","type":"message","content":[],"usage":{"input_tokens":25,
+    "cache_read_input_tokens":100,"cache_creation_input_tokens":30,"cache_creation":{"ephemeral_5m_input_tokens":10,
+    "ephemeral_1h_input_tokens":20},"output_tokens":1,"service_tier":"standard"}}}"#;
+const TEXT: &str =
+    r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"abcdefgh"}}"#;
+const END: &str =
+    r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":15}}"#;
+const STOP: &str = r#"{"type":"message_stop"}"#;
+
+#[test]
+fn a_stream_of_messages_is_metered() {
+    use Step::{Forward, Terminator};
+    let block = r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#;
+    let (steps, reading) = events(&[START, block, r#"{"type":"ping"}"#, TEXT, TEXT, END, STOP]);
+    assert_eq!(steps, [Forward, Forward, Forward, Forward, Forward, Forward, Terminator]);
+    let kinds =
+        [("input", 25), ("cached_input", 100), ("cache_write", 10), ("cache_write_1h", 20), ("output", 15)];
+    assert_eq!(counts(&reading), kinds);
+    assert_eq!((reading.output_bytes, reading.is_outdated, reading.suspect), (16, false, false));
+    assert_eq!((reading.answer, reading.tier), (Answer::Given, Some(ServiceTier::Default)));
+    // Cut before its last figures: the input is known, the output is counted here.
+    let (_, reading) = events(&[START, TEXT, TEXT, TEXT]);
+    assert_eq!(counts(&reading).last(), Some(&("output", 6)));
+    assert!(reading.is_outdated);
+    // The last figures may name the totals again; they count once, at their largest.
+    let end = r#"{"type":"message_delta","delta":{},"usage":{"input_tokens":25,"cache_creation_input_tokens":30,
+        "cache_read_input_tokens":100,"output_tokens":15,"server_tool_use":{"web_search_requests":2,"web_fetch_requests":5}}}"#;
+    let (_, reading) = events(&[START, TEXT, end, STOP]);
+    assert_eq!(counts(&reading), [&kinds[..], &[("tool_calls", 2)]].concat());
+}
+
+#[test]
+fn all_that_the_model_wrote_in_a_message_is_counted() {
+    for (delta, bytes) in [
+        (r#"{"type":"text_delta","text":"a\u00e9"}"#, 3),
+        (r#"{"type":"thinking_delta","thinking":"hmm"}"#, 3),
+        (r#"{"type":"input_json_delta","partial_json":"{\"a\":"}"#, 5),
+        (r#"{"type":"signature_delta","signature":"QUJD"}"#, 0),
+        (r#"{"type":"citations_delta","citation":{"cited_text":"abc"}}"#, 0),
+    ] {
+        let event = format!("{{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{delta}}}");
+        let reading = events(&[&event]).1;
+        assert_eq!((reading.output_bytes, reading.has_output), (bytes, bytes > 0), "{delta}");
+    }
+    for (block, bytes, has_output) in [
+        (r#"{"type":"text","text":"abc"}"#, 3, true),
+        (r#"{"type":"thinking","thinking":"ab","signature":"QUJD"}"#, 2, true),
+        (r#"{"type":"redacted_thinking","data":"QUJD"}"#, 0, true),
+        (r#"{"type":"tool_use","id":"t","name":"f","input":{"a":1}}"#, 8, true),
+        (r#"{"type":"tool_use","id":"t","name":"f","input":{}}"#, 1, true),
+        (r#"{"type":"web_search_tool_result","content":[{"title":"abc"}]}"#, 0, false),
+    ] {
+        let reading = message(&format!("{{\"type\":\"message\",\"content\":[{block}]}}"));
+        assert_eq!((reading.output_bytes, reading.has_output), (bytes, has_output), "{block}");
+    }
+}
+
+#[test]
+fn usage_of_a_message_is_read() {
+    for (usage, want) in [
+        (r#"{"input_tokens":3,"output_tokens":4}"#, vec![("input", 3), ("output", 4)]),
+        // Writes of no known life are short ones.
+        (
+            r#"{"input_tokens":3,"cache_creation_input_tokens":9,"cache_read_input_tokens":null,"output_tokens":4}"#,
+            vec![("input", 3), ("cache_write", 9), ("output", 4)],
+        ),
+        (
+            r#"{"input_tokens":3,"cache_creation_input_tokens":9,"cache_creation":{"ephemeral_1h_input_tokens":5},"output_tokens":4}"#,
+            vec![("input", 3), ("cache_write", 4), ("cache_write_1h", 5), ("output", 4)],
+        ),
+        // Several rounds are billed, whatever the totals have of them.
+        (
+            r#"{"input_tokens":3,"output_tokens":4,"iterations":[{"type":"compaction","input_tokens":100,"output_tokens":20},
+                {"type":"message","input_tokens":3,"output_tokens":4}]}"#,
+            vec![("input", 103), ("output", 24)],
+        ),
+    ] {
+        let reading = message(&format!(
+            "{{\"type\":\"message\",\"content\":[{{\"type\":\"text\",\"text\":\"hi\"}}],\"usage\":{usage}}}"
+        ));
+        assert_eq!((counts(&reading), reading.suspect), (want, false), "{usage}");
+    }
+    for usage in [
+        r#"{"input_tokens":-3,"output_tokens":4}"#,
+        r#"{"input_tokens":3.5,"output_tokens":4}"#,
+        r#"{"input_tokens":3,"output_tokens":4,"cache_creation":{"ephemeral_1h_input_tokens":-1}}"#,
+        r#"{"input_tokens":3,"output_tokens":4,"server_tool_use":{"web_search_requests":-1}}"#,
+        r#"{"input_tokens":3,"output_tokens":0}"#,
+        r#"{"output_tokens":4}"#,
+        "[]",
+    ] {
+        let reading = message(&format!(
+            "{{\"type\":\"message\",\"content\":[{{\"type\":\"text\",\"text\":\"hi\"}}],\"usage\":{usage}}}"
+        ));
+        assert_eq!((reading.usage, reading.suspect), (None, true), "{usage}");
+    }
+    let tier =
+        |usage: &str| message(&format!("{{\"content\":[],\"usage\":{{\"input_tokens\":1,{usage}}}}}")).tier;
+    assert_eq!(tier(r#""service_tier":"priority""#), Some(ServiceTier::Priority));
+    assert_eq!(tier(r#""speed":"fast","service_tier":"standard""#), Some(ServiceTier::Priority));
+    assert_eq!(tier(r#""service_tier":"standard","speed":"fast""#), Some(ServiceTier::Priority));
+    assert_eq!(tier(r#""service_tier":"standard","speed":"standard""#), Some(ServiceTier::Default));
+}
+
+#[test]
+fn what_is_no_message_is_known_as_such() {
+    use Step::{Fault, Forward};
+    let error = r#"{"type":"error","error":{"type":"overloaded_error","message":"m"}}"#;
+    for (text, want) in [
+        ("", Answer::Nothing),
+        ("<html>", Answer::Page),
+        ("{}", Answer::Empty),
+        ("[]", Answer::Empty),
+        ("{\"type\":\"ping\"}", Answer::Empty),
+        (error, Answer::Error),
+        ("{\"content\":[", Answer::Unreadable),
+        ("{\"content\":[],\"type\":\"odd\"}", Answer::Given),
+        ("{\"type\":\"message\",\"content\":[]}", Answer::Given),
+    ] {
+        assert_eq!(message(text).answer, want, "{text}");
+    }
+    for (data, steps, answer) in [
+        (vec![error], vec![Fault], Answer::Error),
+        (vec![START, error], vec![Forward, Fault], Answer::Given),
+        (vec![r#"{"type":"ping"}"#], vec![Forward], Answer::Nothing),
+        (vec![r#"{"type":"of_tomorrow","x":[1]}"#], vec![Forward], Answer::Nothing),
+    ] {
+        let (got, reading) = events(&data);
+        assert_eq!((got, reading.answer), (steps, answer), "{data:?}");
+    }
 }

@@ -1,26 +1,30 @@
-//! A provider's usage figures in OpenAI's dialect and its relatives: read strictly, merged at their largest, taken
-//! apart into disjoint kinds.
+//! A provider's usage figures: read strictly, merged at their largest, taken apart into disjoint kinds. Here also how
+//! OpenAI's dialect and its relatives spell them.
 
 use crate::usage::{TokenCount, Usage};
 use crate::wire::json::{Cursor, JsonFault, Kind};
 
-/// Figures as they were reported; all but the details are totals that include the details.
+/// Figures as they were reported. In OpenAI's dialect totals include the details.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Figures {
-    input: Option<TokenCount>,
-    output: Option<TokenCount>,
+    pub(super) input: Option<TokenCount>,
+    pub(super) output: Option<TokenCount>,
     total: Option<TokenCount>,
-    cached: Option<TokenCount>,
-    cache_write: Option<TokenCount>,
+    pub(super) cached: Option<TokenCount>,
+    pub(super) cache_write: Option<TokenCount>,
     audio_input: Option<TokenCount>,
     image_input: Option<TokenCount>,
     reasoning: Option<TokenCount>,
     audio_output: Option<TokenCount>,
     image_output: Option<TokenCount>,
-    tool_calls: Option<TokenCount>,
+    /// Anthropic says of the cache's writes how long they live.
+    pub(super) cache_write_5m: Option<TokenCount>,
+    pub(super) cache_write_1h: Option<TokenCount>,
+    pub(super) tool_calls: Option<TokenCount>,
 }
 
 /// What a `usage` member holds.
+#[expect(clippy::large_enum_variant, reason = "it lives for a moment, on the stack")]
 pub(super) enum Reported {
     /// Null, or nothing known.
     Nothing,
@@ -68,7 +72,10 @@ impl Reported {
 }
 
 /// Gives each member of the object that comes next, as far as it is a number, to `take`; false when one is no count.
-fn each(cursor: &mut Cursor<'_>, mut take: impl FnMut(&str, i64) -> bool) -> Result<bool, JsonFault> {
+pub(super) fn each(
+    cursor: &mut Cursor<'_>,
+    mut take: impl FnMut(&str, i64) -> bool,
+) -> Result<bool, JsonFault> {
     if cursor.kind()? != Kind::Object {
         return Ok(cursor.skip()? == "null");
     }
@@ -143,6 +150,8 @@ impl Figures {
             total: self.total.max(other.total),
             cached: self.cached.max(other.cached),
             cache_write: self.cache_write.max(other.cache_write),
+            cache_write_5m: self.cache_write_5m.max(other.cache_write_5m),
+            cache_write_1h: self.cache_write_1h.max(other.cache_write_1h),
             audio_input: self.audio_input.max(other.audio_input),
             image_input: self.image_input.max(other.image_input),
             reasoning: self.reasoning.max(other.reasoning),
@@ -150,6 +159,40 @@ impl Figures {
             image_output: self.image_output.max(other.image_output),
             tool_calls: self.tool_calls.max(other.tool_calls),
         }
+    }
+
+    /// Both together, for the kinds that Anthropic counts.
+    pub(super) fn plus(self, other: Self) -> Self {
+        let sum = |one: Option<TokenCount>, other: Option<TokenCount>| match (one, other) {
+            (Some(one), Some(other)) => Some(one.plus(other)),
+            (one, other) => one.or(other),
+        };
+        Self {
+            input: sum(self.input, other.input),
+            output: sum(self.output, other.output),
+            cached: sum(self.cached, other.cached),
+            cache_write: sum(self.cache_write, other.cache_write),
+            cache_write_5m: sum(self.cache_write_5m, other.cache_write_5m),
+            cache_write_1h: sum(self.cache_write_1h, other.cache_write_1h),
+            tool_calls: sum(self.tool_calls, other.tool_calls),
+            ..self
+        }
+    }
+
+    /// The kinds where they were reported apart, as Anthropic does; `None` without the input. What was written to the cache, and
+    /// not for an hour, was written for five minutes.
+    pub(super) fn disjoint_usage(self) -> Option<Usage> {
+        let cache_write_1h = self.cache_write_1h.unwrap_or_default();
+        let rest = self.cache_write.unwrap_or_default().minus(cache_write_1h);
+        Some(Usage {
+            input: self.input?,
+            cached_input: self.cached.unwrap_or_default(),
+            cache_write: rest.max(self.cache_write_5m.unwrap_or_default()),
+            cache_write_1h,
+            output: self.output.unwrap_or_default(),
+            tool_calls: self.tool_calls.unwrap_or_default(),
+            ..Usage::default()
+        })
     }
 
     /// The disjoint kinds. A detail is at most what is left of its total.
@@ -176,7 +219,7 @@ impl Figures {
 }
 
 /// Raises `field` to `count`; false when that is no count.
-fn larger(field: &mut Option<TokenCount>, count: i64) -> bool {
+pub(super) fn larger(field: &mut Option<TokenCount>, count: i64) -> bool {
     let count = TokenCount::parse(count);
     *field = (*field).max(count);
     count.is_some()

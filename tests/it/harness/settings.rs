@@ -30,7 +30,10 @@ impl Settings {
             admin_key_given: true,
             script: None,
         };
-        bare.set("server", "listen", "\"127.0.0.1:0\"").set("limits", "management_rpm", "0")
+        bare.set("server", "listen", "\"127.0.0.1:0\"")
+            // A head may be late where many tests share a machine: 5 s, the default, is not for that.
+            .set("server", "timeouts", "{ header = 30, body = 30, write = 30 }")
+            .set("limits", "management_rpm", "0")
     }
 
     /// One channel, `mock`, and the prices above.

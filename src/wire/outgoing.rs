@@ -1,5 +1,4 @@
-//! OpenAI's dialect, outward: what is sent to a provider is the client's own body, byte for byte, but for what enforcement
-//! must change. Owns the splicing; must not know why a cap is what it is.
+//! What is sent to a provider: the client's own body, byte for byte, but for what enforcement must change. Owns the splicing; must not know why a cap is what it is.
 
 use std::ops::Range;
 
@@ -7,7 +6,7 @@ use bytes::Bytes;
 
 use super::ask::{Ask, StreamOptions};
 
-/// The fields that cap the output of a chat; every one of them that is in a body is lowered. A channel's
+/// The fields that cap the output of OpenAI's chat; every one of them that is in a body is lowered. A channel's
 /// `output_cap_field` must be one of these, or a body could hold it twice.
 pub const CAP_FIELDS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
 
@@ -18,7 +17,7 @@ pub struct Outgoing<'a> {
     pub model: Option<&'a str>,
     /// The cap that must be in what is sent, in output units; `None` when nothing need be bounded.
     pub cap: Option<i64>,
-    /// The field for it when the client used none: one of [`CAP_FIELDS`].
+    /// The field for it when the client used none: one that [`Ask::cap`] reads.
     pub cap_field: &'a str,
     /// Whether a stream must end with its usage.
     pub ask_usage: bool,
@@ -104,13 +103,14 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::wire::AskLimits;
+    use crate::wire::{AskLimits, Form};
 
     const NOTHING: Outgoing<'_> =
         Outgoing { model: None, cap: None, cap_field: "max_tokens", ask_usage: false };
 
     fn ask(text: &str) -> Ask {
-        Ask::parse_chat(Bytes::copy_from_slice(text.as_bytes()), &AskLimits { max_choices: 8 }).unwrap()
+        Ask::parse(Form::Chat, Bytes::copy_from_slice(text.as_bytes()), &AskLimits { max_choices: 8 })
+            .unwrap()
     }
 
     fn sent(text: &str, edits: &Outgoing<'_>) -> String {
