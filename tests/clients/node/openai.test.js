@@ -27,10 +27,10 @@ test("a call and its cost", async () => {
   const { data, response, request_id } = await call.withResponse();
   assert.equal(data.choices[0].message.content, world.SAID);
   assert.equal(data.usage.prompt_tokens_details.cached_tokens, 4);
-  assert.equal(world.nanodollars(response.headers.get("x-tollgate-cost-usd")), world.BILLED);
+  assert.equal(world.nanodollars(response.headers.get("x-tollgate-cost-usd")), world.BILLED_CHAT);
   assert(Number(response.headers.get("x-tollgate-remaining-credits")) < 200);
   const [row] = await world.rows(token, 1);
-  assert.deepEqual([row.id, world.nanodollars(row.charged_usd)], [request_id, world.BILLED]);
+  assert.deepEqual([row.id, world.nanodollars(row.charged_usd)], [request_id, world.BILLED_CHAT]);
   const [request] = await world.received(model);
   assert.deepEqual([request.body.messages, request.body.temperature], [HELLO, 0.3]);
   assert.equal(request.headers.authorization, "Bearer sk-mock-provider");
@@ -49,7 +49,7 @@ for (const [name, options] of [
     assert.deepEqual(usages, options.stream_options ? [26] : []);
     assert.equal(chunks.filter((chunk) => chunk.choices.length === 0).length, usages.length);
     const [row] = await world.rows(token, 1);
-    assert.equal(world.nanodollars(row.charged_usd), world.BILLED);
+    assert.equal(world.nanodollars(row.charged_usd), world.BILLED_CHAT);
     assert.equal((await world.received(model))[0].body.stream_options.include_usage, true);
   });
 }
@@ -60,7 +60,7 @@ test("a stream that is left", async () => {
   const [row] = await world.rows(token, 1);
   const charged = world.nanodollars(row.charged_usd);
   assert.equal(row.outcome, "client_gone");
-  assert(0 < charged && charged < world.BILLED, charged);
+  assert(0 < charged && charged < world.BILLED_CHAT, charged);
   await world.expect(row.id, charged);
 });
 
@@ -77,7 +77,10 @@ test("tools that the package runs itself", async () => {
   assert.deepEqual(asked, ["Paris", "Oslo"]);
   const [first, second] = await world.received(model);
   assert.equal(first.body.tools[0].function.name, "get_weather");
-  assert.deepEqual(second.body.messages.slice(2).map((message) => message.tool_call_id), ["call_1", "call_2"]);
+  assert.deepEqual(
+    second.body.messages.slice(2).map((message) => message.tool_call_id),
+    ["call_1", "call_2"],
+  );
   assert.equal((await world.rows(token, 2)).length, 2);
 });
 
@@ -99,7 +102,10 @@ test("structured output", async () => {
 
 test("an image", async () => {
   const url = `data:image/png;base64,${Buffer.alloc(70_000).toString("base64")}`;
-  const content = [{ type: "text", text: "What is this?" }, { type: "image_url", image_url: { url, detail: "low" } }];
+  const content = [
+    { type: "text", text: "What is this?" },
+    { type: "image_url", image_url: { url, detail: "low" } },
+  ];
   const messages = [{ role: "user", content }];
   const answer = await client.chat.completions.create({ model: world.fresh("m-sees"), messages });
   assert.equal(answer.choices[0].message.content, "image/png of 70000 bytes");

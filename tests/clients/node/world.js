@@ -8,9 +8,13 @@ import { setTimeout as pause } from "node:timers/promises";
 
 export const GATEWAY = process.env.GATEWAY_URL;
 const PROVIDER = process.env.PROVIDER_URL;
-// What the mock says and bills (stage/openai_chat.py, stage/answer.py).
+// What the mock says (stage/answer.py), and the nanodollars that it bills for each answer: input, read from the cache, written
+// to it, output (stage/openai_chat.py, stage/anthropic_messages.py).
 export const SAID = "The mock provider speaks: été 🚀";
-export const BILLED = 16 * 2_000 + 4 * 500 + 6 * 8_000;
+export const BILLED_CHAT = 16 * 2_000 + 4 * 500 + 6 * 8_000;
+export const BILLED_MESSAGES = 10 * 2_000 + 4 * 500 + 6 * 2_500 + 6 * 8_000;
+// An accepted request of one message "Say hello" costs this at least: (⌈bytes / 4⌉ + 4) of input.
+export const FLOOR = (3 + 4) * 2_000;
 // Milliseconds until something that must happen counts as missing, and between two looks.
 const SOON = 10_000;
 const POLL = 20;
@@ -48,6 +52,19 @@ export function rows(token, count) {
     return body.data.items.filter((row) => row.outcome !== "credit");
   };
   return soon(look, (rows) => rows.length === count);
+}
+
+/** The nanodollars of a token's charges, once there are `count` of them. */
+export const paid = async (token, count) => (await rows(token, count)).map((row) => nanodollars(row.charged_usd));
+
+/** What a call fails with. */
+export async function failure(call) {
+  const error = await call.then(
+    () => undefined,
+    (error) => error,
+  );
+  assert(error, "the call fails");
+  return error;
 }
 
 /** The statuses of all model requests of this token that reached the gateway, in order; also of those that were refused

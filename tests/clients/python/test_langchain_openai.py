@@ -32,19 +32,16 @@ def connect(script: str, **fields: object) -> tuple[ChatOpenAI, world.Token]:
     return ChatOpenAI(model=world.fresh(script), base_url=f"{world.GATEWAY}/v1", api_key=token.key), token
 
 
-def paid(token: world.Token, count: int) -> list[int]:
-    """What its requests were charged."""
-    return [world.nanodollars(row["charged_usd"]) for row in world.rows(token, count)]
-
-
-@pytest.mark.parametrize("ask", [ChatOpenAI.invoke, lambda model, said: asyncio.run(model.ainvoke(said))], ids=["sync", "async"])
+@pytest.mark.parametrize(
+    "ask", [ChatOpenAI.invoke, lambda model, said: asyncio.run(model.ainvoke(said))], ids=["sync", "async"]
+)
 def test_a_call(ask):
     model, token = connect("m-chat")
     answer = ask(model, [SystemMessage("Be brief"), HumanMessage("Say hello")])
     assert answer.content == world.SAID
     assert (answer.usage_metadata["input_tokens"], answer.usage_metadata["output_tokens"]) == (20, 6)
     assert answer.usage_metadata["input_token_details"]["cache_read"] == 4
-    assert paid(token, 1) == [world.BILLED]
+    assert world.paid(token, 1) == [world.BILLED_CHAT]
     [request] = world.received(model.model_name)
     assert [message["role"] for message in request["body"]["messages"]] == ["system", "user"]
 
@@ -53,14 +50,14 @@ def test_a_stream():
     model, token = connect("m-chat")
     chunks = list(model.stream("Say hello"))
     assert "".join(chunk.content for chunk in chunks) == world.SAID
-    assert paid(token, 1) == [world.BILLED]
+    assert world.paid(token, 1) == [world.BILLED_CHAT]
 
 
 def test_a_stream_with_usage():
     model, token = connect("m-chat")
     chunks = list(model.stream("Say hello", stream_usage=True))
     assert [chunk.usage_metadata["total_tokens"] for chunk in chunks if chunk.usage_metadata] == [26]
-    assert paid(token, 1) == [world.BILLED]
+    assert world.paid(token, 1) == [world.BILLED_CHAT]
 
 
 def test_tools_there_and_back():
@@ -71,7 +68,7 @@ def test_tools_there_and_back():
     results = [ToolMessage(get_weather.invoke(call["args"]), tool_call_id=call["id"]) for call in asked.tool_calls]
     answer = bound.invoke([HumanMessage("What is the weather?"), asked, *results])
     assert answer.content == "It is 5 degrees and 4 degrees."
-    assert paid(token, 2) == [world.BILLED] * 2
+    assert world.paid(token, 2) == [world.BILLED_CHAT] * 2
 
 
 def test_tools_in_a_stream():

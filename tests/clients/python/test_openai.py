@@ -48,10 +48,10 @@ def test_a_call_and_its_cost(driver, client, token):
     answer = raw.parse()
     assert answer.choices[0].message.content == world.SAID
     assert (answer.usage.prompt_tokens, answer.usage.prompt_tokens_details.cached_tokens) == (20, 4)
-    assert world.nanodollars(raw.headers["x-tollgate-cost-usd"]) == world.BILLED
+    assert world.nanodollars(raw.headers["x-tollgate-cost-usd"]) == world.BILLED_CHAT
     assert Decimal(raw.headers["x-tollgate-remaining-credits"]) < 200
     [row] = world.rows(token, 1)
-    assert (row["id"], world.nanodollars(row["charged_usd"])) == (raw.headers["x-request-id"], world.BILLED)
+    assert (row["id"], world.nanodollars(row["charged_usd"])) == (raw.headers["x-request-id"], world.BILLED_CHAT)
     assert answer._request_id == row["id"]
     [request] = world.received(model)
     assert request["body"]["messages"] == HELLO and request["body"]["temperature"] == 0.5
@@ -68,7 +68,7 @@ def test_a_stream(driver, client, token, options):
     assert usages == ([26] if options else [])
     assert all(chunk.choices for chunk in chunks[:-1]) and bool(chunks[-1].choices) == (not options)
     [row] = world.rows(token, 1)
-    assert world.nanodollars(row["charged_usd"]) == world.BILLED
+    assert world.nanodollars(row["charged_usd"]) == world.BILLED_CHAT
     assert world.received(model)[0]["body"]["stream_options"]["include_usage"] is True
 
 
@@ -76,7 +76,11 @@ def test_a_stream_by_the_helper(driver, client):
     model = world.fresh("m-chat")
     manager = client.chat.completions.stream(model=model, messages=HELLO)
     events, final = driver.read(manager, lambda stream: stream.get_final_completion())
-    assert [event.delta for event in events if event.type == "content.delta" and event.delta] == ["The mock ", "provider ", "speaks: été 🚀"]
+    assert [event.delta for event in events if event.type == "content.delta" and event.delta] == [
+        "The mock ",
+        "provider ",
+        "speaks: été 🚀",
+    ]
     assert final.choices[0].message.content == world.SAID
 
 
@@ -87,7 +91,7 @@ def test_a_stream_that_is_left(driver, client, token):
     driver.run(stream.close())
     [row] = world.rows(token, 1)
     assert row["outcome"] == "client_gone"
-    assert 0 < world.nanodollars(row["charged_usd"]) < world.BILLED
+    assert 0 < world.nanodollars(row["charged_usd"]) < world.BILLED_CHAT
     world.expect(row["id"], world.nanodollars(row["charged_usd"]))
 
 
@@ -101,9 +105,7 @@ def test_tools_there_and_back(driver, client):
         {"role": "tool", "tool_call_id": call.id, "content": f"{degrees} degrees"}
         for call, degrees in zip(message.tool_calls, (21, 4), strict=True)
     ]
-    answer = driver.run(
-        client.chat.completions.create(model=model, messages=[*HELLO, message, *results], tools=[TOOL])
-    )
+    answer = driver.run(client.chat.completions.create(model=model, messages=[*HELLO, message, *results], tools=[TOOL]))
     assert answer.choices[0].message.content == "It is 21 degrees and 4 degrees."
     first, second = (request["body"] for request in world.received(model))
     assert (first["tools"], first["tool_choice"]) == ([TOOL], "auto")

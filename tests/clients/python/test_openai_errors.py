@@ -9,8 +9,6 @@ from drivers import Async, Sync
 
 CLIENTS = {Sync: openai.OpenAI, Async: openai.AsyncOpenAI}
 HELLO = [{"role": "user", "content": "Say hello"}]
-# ⌈bytes of the text / 4⌉ + 4 for the message, at the price of input.
-FLOOR = (3 + 4) * 2_000
 
 # Name: fields of the token, model, parameters; class, status, code; statuses of the requests that reached the gateway. The
 # package tries twice more what it may try again.
@@ -84,7 +82,7 @@ def test_a_fault_is_tried_again(driver, connect):
     assert answer.choices[0].message.content == world.SAID
     assert world.calls(token) == [502, 200]
     paid, void = world.rows(token, 2)
-    assert (world.nanodollars(paid["charged_usd"]), void["outcome"]) == (world.BILLED, "void")
+    assert (world.nanodollars(paid["charged_usd"]), void["outcome"]) == (world.BILLED_CHAT, "void")
 
 
 def test_a_rate_limit_tells_when(driver, connect):
@@ -105,7 +103,7 @@ def test_a_client_that_cannot_wait(driver, connect):
     # Its provider bills it all the same: the gateway reads the answer to its end.
     world.release(model)
     [row] = world.rows(token, 1)
-    assert (row["outcome"], world.nanodollars(row["charged_usd"])) == ("client_gone", world.BILLED)
+    assert (row["outcome"], world.nanodollars(row["charged_usd"])) == ("client_gone", world.BILLED_CHAT)
 
 
 def test_a_provider_that_is_too_slow(driver, connect):
@@ -114,8 +112,8 @@ def test_a_provider_that_is_too_slow(driver, connect):
         driver.run(connect(token.key, max_retries=0).chat.completions.create(model=model, messages=HELLO))
     assert (caught.value.status_code, caught.value.code) == (504, "upstream_timeout")
     [row] = world.rows(token, 1)
-    assert (row["outcome"], world.nanodollars(row["charged_usd"])) == ("upstream_unknown", FLOOR)
-    world.expect(row["id"], FLOOR)
+    assert (row["outcome"], world.nanodollars(row["charged_usd"])) == ("upstream_unknown", world.FLOOR)
+    world.expect(row["id"], world.FLOOR)
 
 
 def test_a_stream_that_breaks(driver, connect):
@@ -130,5 +128,5 @@ def test_a_stream_that_breaks(driver, connect):
     [row] = world.rows(token, 1)
     charged = world.nanodollars(row["charged_usd"])
     # The floor, and the nine bytes that were said.
-    assert (row["outcome"], charged) == ("upstream_error", FLOOR + 3 * 8_000)
+    assert (row["outcome"], charged) == ("upstream_error", world.FLOOR + 3 * 8_000)
     world.expect(row["id"], charged)

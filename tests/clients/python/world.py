@@ -6,6 +6,7 @@ import os
 import time
 import urllib.request
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from email.message import Message
@@ -16,9 +17,13 @@ GATEWAY = os.environ["GATEWAY_URL"]
 ADMIN_KEY = os.environ["ADMIN_KEY"]
 PROVIDER = os.environ["PROVIDER_URL"]
 LOG = Path(os.environ["GATEWAY_LOG"])
-# What the mock says and bills (stage/openai_chat.py, stage/answer.py).
+# What the mock says (stage/answer.py), and the nanodollars that it bills for each answer: input, read from the cache, written
+# to it, output (stage/openai_chat.py, stage/anthropic_messages.py).
 SAID = "The mock provider speaks: été 🚀"
-BILLED = 16 * 2_000 + 4 * 500 + 6 * 8_000
+BILLED_CHAT = 16 * 2_000 + 4 * 500 + 6 * 8_000
+BILLED_MESSAGES = 10 * 2_000 + 4 * 500 + 6 * 2_500 + 6 * 8_000
+# An accepted request of one message "Say hello" costs this at least: (⌈bytes / 4⌉ + 4) of input.
+FLOOR = (3 + 4) * 2_000
 # Seconds until something that must happen counts as missing.
 SOON = 10
 # Seconds between two looks.
@@ -77,6 +82,11 @@ def rows(token: Token, count: int) -> list[dict]:
     return _soon(lambda: _charges(token), lambda rows: len(rows) == count)
 
 
+def paid(token: Token, count: int) -> list[int]:
+    """The nanodollars of its charges, once there are `count` of them."""
+    return [nanodollars(row["charged_usd"]) for row in rows(token, count)]
+
+
 def calls(token: Token) -> list[int]:
     """The statuses of all model requests of this token that reached the gateway, in order; also of those that were refused
     before they counted as its own."""
@@ -97,7 +107,8 @@ def _log() -> list[dict]:
     return [json.loads(line) for line in LOG.read_text().splitlines(keepends=True) if line.endswith("\n")]
 
 
-def _soon(look, is_there):
+def _soon(look: Callable[[], list], is_there: Callable[[list], bool]) -> list:
+    """What a look sees once it is there."""
     deadline = time.monotonic() + SOON
     while not is_there(seen := look()):
         assert time.monotonic() < deadline, seen

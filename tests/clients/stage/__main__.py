@@ -41,7 +41,9 @@ def main() -> int:
 
 def _run_suites(options: argparse.Namespace, environment: dict[str, str]) -> list[str]:
     """Runs one command per language; what failed."""
-    suites = options.suites or [str(path.relative_to(ROOT)) for path in (*ROOT.glob("python/test_*.py"), *ROOT.glob("node/*.test.js"))]
+    suites = options.suites or [
+        str(path.relative_to(ROOT)) for path in (*ROOT.glob("python/test_*.py"), *ROOT.glob("node/*.test.js"))
+    ]
     commands = {
         ".py": [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=3"],
         ".js": [options.node, "--test", "--test-concurrency=1", "--test-reporter=spec"],

@@ -1,25 +1,31 @@
-"""What the mock provider answers, as values. Knows no socket and no dialect."""
+"""What the mock provider answers, as values; what it says in every dialect. Knows no socket."""
 
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 # Prices of every model of the mock, in nanodollars per token; config.toml of the gateway is written from them.
-INPUT, CACHED, OUTPUT = 2_000, 500, 8_000
+INPUT, CACHED, WRITTEN, OUTPUT = 2_000, 500, 2_500, 8_000
+
+# What its scripts say, call and fill in.
+SAID = ["The mock ", "provider ", "speaks: été 🚀"]
+CALLS = [("call_1", {"city": "Paris"}), ("call_2", {"city": "Oslo"})]
+CITY = ['{"city": "Paris",', ' "population": 2102650}']
 
 
 @dataclass(frozen=True)
 class Usage:
-    """Tokens that the provider bills: `cached` is the part of `input` read from its cache."""
+    """Tokens that the provider bills. Those read from its cache, and written to it, are no part of `input`."""
 
     input: int
     cached: int
+    written: int
     output: int
 
     @property
     def nanodollars(self) -> int:
         """What the gateway must charge for it."""
-        return (self.input - self.cached) * INPUT + self.cached * CACHED + self.output * OUTPUT
+        return self.input * INPUT + self.cached * CACHED + self.written * WRITTEN + self.output * OUTPUT
 
 
 class Wait:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
-from answer import CACHED, INPUT, OUTPUT
+from answer import CACHED, INPUT, OUTPUT, WRITTEN
 from provider import KEY
 
 # Seconds that a stop may take.
@@ -26,7 +26,12 @@ class Gateway:
         self.admin_key = "sk-" + "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(48))
         (directory / "config.toml").write_text(_config(provider_url))
         self.process = subprocess.Popen(
-            [binary], cwd=directory, env=self._environment(), stdout=subprocess.PIPE, stderr=self.log.open("w"), text=True
+            [binary],
+            cwd=directory,
+            env=self._environment(),
+            stdout=subprocess.PIPE,
+            stderr=self.log.open("w"),
+            text=True,
         )
         lines = (re.fullmatch(r"listening on (http://\S+)\n", line) for line in self.process.stdout)
         found = next((line for line in lines if line), None)
@@ -62,35 +67,29 @@ class Gateway:
         return {"TOLLGATE_ADMIN_KEY": self.admin_key, "MOCK_KEY": KEY}
 
 
+# Name, provider, base URL behind the mock's own, models, more. A provider's faults have a channel of their own, so that they
+# count against no other. `unpriced` has no price.
+CHANNELS = [
+    ("openai", "openai", "/v1", ["m-*", "unpriced"], ""),
+    ("openai-faulty", "openai", "/v1", ["f-*"], "timeouts = { first_byte = 0.5, total = 0.5 }"),
+    ("anthropic", "anthropic", "", ["am-*"], ""),
+    ("anthropic-faulty", "anthropic", "", ["af-*"], "timeouts = { first_byte = 0.5, total = 0.5 }"),
+]
+
+
 def _config(provider_url: str) -> str:
-    """Two channels to the mock, so that the faults of one count against no other; `unpriced` has no price."""
+    sections = ['[server]\nlisten = "127.0.0.1:0"', '[logging]\nformat = "json"', "[limits]\nmanagement_rpm = 0"]
+    for name, provider, path, models, more in CHANNELS:
+        fields = {"name": name, "provider": provider, "base_url": provider_url + path, "models": models}
+        # Strings and lists of JSON are TOML's too.
+        lines = [f"{key} = {json.dumps(value)}" for key, value in fields.items()]
+        sections.append("\n".join(["[[channels]]", *lines, 'api_keys = ["env:MOCK_KEY"]', more]))
+        sections += [_price(model) for model in models if model != "unpriced"]
+    return "\n".join(sections)
 
-    def usd(nanodollars: int) -> str:
-        # Nanodollars per token are thousandths of a dollar per million.
-        return f'"{nanodollars / 1000}"'
 
-    common = f'provider = "openai"\nbase_url = "{provider_url}/v1"\napi_keys = ["env:MOCK_KEY"]\n'
-    price = f"input = {usd(INPUT)}\ncached_input = {usd(CACHED)}\noutput = {usd(OUTPUT)}\n"
-    return f"""
-[server]
-listen = "127.0.0.1:0"
-[logging]
-format = "json"
-[limits]
-management_rpm = 0
-[[channels]]
-name = "sound"
-models = ["m-*", "unpriced"]
-{common}
-[[channels]]
-name = "faulty"
-models = ["f-*"]
-timeouts = {{ first_byte = 0.5, total = 0.5 }}
-{common}
-[[prices]]
-model = "m-*"
-{price}
-[[prices]]
-model = "f-*"
-{price}
-"""
+def _price(model: str) -> str:
+    prices = {"input": INPUT, "cached_input": CACHED, "cache_write": WRITTEN, "output": OUTPUT}
+    # Nanodollars per token are thousandths of a dollar per million.
+    lines = [f'{kind} = "{nanodollars / 1000}"' for kind, nanodollars in prices.items()]
+    return "\n".join(["[[prices]]", f'model = "{model}"', *lines])

@@ -5,11 +5,9 @@ import base64
 import json
 from collections.abc import Iterator
 
-from answer import Answer, Break, Usage, Wait
+from answer import CALLS, CITY, SAID, Answer, Break, Usage, Wait
 
-SAID = ["The mock ", "provider ", "speaks: été 🚀"]
-USAGE = Usage(input=20, cached=4, output=6)
-CALLS = [("call_1", {"city": "Paris"}), ("call_2", {"city": "Oslo"})]
+USAGE = Usage(input=16, cached=4, written=0, output=6)
 
 
 def answer(body: dict, number: int) -> Answer:
@@ -41,7 +39,7 @@ def structured(body: dict, _number: int) -> Answer:
     """Fills the schema of a city; refuses a request that has none."""
     if body.get("response_format", {}).get("type") != "json_schema":
         return _error(400, "response_format must be a json_schema", "invalid_value", "response_format")
-    return _message(body, ['{"city": "Paris",', ' "population": 2102650}'])
+    return _message(body, CITY)
 
 
 def sees(body: dict, _number: int) -> Answer:
@@ -145,10 +143,11 @@ def _object(kind: str, choices: list[dict]) -> dict:
 
 
 def _usage() -> dict:
+    prompt = USAGE.input + USAGE.cached
     return {
-        "prompt_tokens": USAGE.input,
+        "prompt_tokens": prompt,
         "completion_tokens": USAGE.output,
-        "total_tokens": USAGE.input + USAGE.output,
+        "total_tokens": prompt + USAGE.output,
         "prompt_tokens_details": {"cached_tokens": USAGE.cached},
     }
 

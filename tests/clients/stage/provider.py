@@ -8,11 +8,13 @@ from collections import defaultdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
+import anthropic_messages
 import openai_chat
 from answer import Answer, Break, Wait
 
 KEY = "sk-mock-provider"
-DIALECTS = {"/v1/chat/completions": openai_chat.answer}
+METERED = {"/v1/chat/completions": openai_chat.answer, "/v1/messages": anthropic_messages.answer}
+FREE = {"/v1/messages/count_tokens": anthropic_messages.count}
 
 
 class Provider(ThreadingHTTPServer):
@@ -39,11 +41,10 @@ class Provider(ThreadingHTTPServer):
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def receive(self, headers: dict[str, str], body: dict) -> int:
-        """Keeps a request; its number among those for its model. Until an answer was written, it costs nothing."""
+        """Keeps a request; its number among those for its model."""
         with self.lock:
             requests = self.received[body["model"]]
             requests.append({"headers": headers, "body": body})
-            self.expected.setdefault(headers["x-client-request-id"], 0)
             return len(requests) - 1
 
     def expect(self, id: str, nanodollars: int) -> None:
@@ -85,10 +86,10 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(self, path: str, body: dict) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
         number = self.server.receive(headers, body)
-        answer = DIALECTS[path](body, number)
-        if answer.usage:
+        answer = (METERED | FREE)[path](body, number)
+        if path in METERED:
             # Told beforehand: the gateway may have settled before a write returns.
-            self.server.expect(headers["x-client-request-id"], answer.usage.nanodollars)
+            self.server.expect(headers["x-client-request-id"], answer.usage.nanodollars if answer.usage else 0)
         if any(isinstance(step, Wait) for step in answer.steps):
             self.waits_for = self.server.release_of(body["model"])
         self._write(answer)
