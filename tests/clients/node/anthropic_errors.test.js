@@ -70,7 +70,7 @@ test("a fault is tried again", async () => {
 test("a provider that is too slow", async () => {
   const token = await world.token();
   const client = connect(token.key, { maxRetries: 0 });
-  const error = await world.failure(client.messages.create({ model: world.fresh("af-slow"), ...HELLO }));
+  const error = await world.failure(client.messages.create({ model: world.fresh("as-slow"), ...HELLO }));
   assert.equal(error.status, 504);
   const [row] = await world.rows(token, 1);
   assert.deepEqual([row.outcome, world.nanodollars(row.charged_usd)], ["upstream_unknown", world.FLOOR]);

@@ -98,7 +98,7 @@ test("a rate limit tells when", async () => {
 test("a client that cannot wait", async () => {
   const token = await world.token();
   const model = world.fresh("m-slow");
-  const client = connect(token.key, { timeout: 200, maxRetries: 0 });
+  const client = connect(token.key, { timeout: 1_000, maxRetries: 0 });
   const error = await world.failure(client.chat.completions.create({ model, messages: HELLO }));
   assert.equal(error.constructor, OpenAI.APIConnectionTimeoutError);
   // Its provider bills it all the same: the gateway reads the answer to its end.
@@ -110,7 +110,7 @@ test("a client that cannot wait", async () => {
 test("a provider that is too slow", async () => {
   const token = await world.token();
   const client = connect(token.key, { maxRetries: 0 });
-  const error = await world.failure(client.chat.completions.create({ model: world.fresh("f-slow"), messages: HELLO }));
+  const error = await world.failure(client.chat.completions.create({ model: world.fresh("s-slow"), messages: HELLO }));
   assert.deepEqual(
     [error.constructor, error.status, error.code],
     [OpenAI.InternalServerError, 504, "upstream_timeout"],

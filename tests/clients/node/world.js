@@ -16,7 +16,7 @@ export const BILLED_MESSAGES = 10 * 2_000 + 4 * 500 + 6 * 2_500 + 6 * 8_000;
 // An accepted request of one message "Say hello" costs this at least: (⌈bytes / 4⌉ + 4) of input.
 export const FLOOR = (3 + 4) * 2_000;
 // Milliseconds until something that must happen counts as missing, and between two looks.
-const SOON = 10_000;
+const SOON = 30_000;
 const POLL = 20;
 
 /** Makes a token, worth a dollar unless the fields say otherwise: `id`, `key`, and the request `since` which it exists. */

@@ -99,7 +99,7 @@ def test_a_fault_is_tried_again(driver, connect):
 def test_a_client_that_cannot_wait(driver, connect):
     token, model = world.token(), world.fresh("am-slow")
     with pytest.raises(anthropic.APITimeoutError):
-        driver.run(connect(token.key, timeout=0.2, max_retries=0).messages.create(model=model, **HELLO))
+        driver.run(connect(token.key, timeout=1, max_retries=0).messages.create(model=model, **HELLO))
     # Its provider bills it all the same: the gateway reads the answer to its end.
     world.release(model)
     [row] = world.rows(token, 1)
@@ -107,7 +107,7 @@ def test_a_client_that_cannot_wait(driver, connect):
 
 
 def test_a_provider_that_is_too_slow(driver, connect):
-    token, model = world.token(), world.fresh("af-slow")
+    token, model = world.token(), world.fresh("as-slow")
     with pytest.raises(anthropic.GatewayTimeoutError):
         driver.run(connect(token.key, max_retries=0).messages.create(model=model, **HELLO))
     [row] = world.rows(token, 1)

@@ -99,7 +99,7 @@ def test_a_rate_limit_tells_when(driver, connect):
 def test_a_client_that_cannot_wait(driver, connect):
     token, model = world.token(), world.fresh("m-slow")
     with pytest.raises(openai.APITimeoutError):
-        driver.run(connect(token.key, timeout=0.2, max_retries=0).chat.completions.create(model=model, messages=HELLO))
+        driver.run(connect(token.key, timeout=1, max_retries=0).chat.completions.create(model=model, messages=HELLO))
     # Its provider bills it all the same: the gateway reads the answer to its end.
     world.release(model)
     [row] = world.rows(token, 1)
@@ -107,7 +107,7 @@ def test_a_client_that_cannot_wait(driver, connect):
 
 
 def test_a_provider_that_is_too_slow(driver, connect):
-    token, model = world.token(), world.fresh("f-slow")
+    token, model = world.token(), world.fresh("s-slow")
     with pytest.raises(openai.InternalServerError) as caught:
         driver.run(connect(token.key, max_retries=0).chat.completions.create(model=model, messages=HELLO))
     assert (caught.value.status_code, caught.value.code) == (504, "upstream_timeout")

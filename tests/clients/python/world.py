@@ -25,7 +25,7 @@ BILLED_MESSAGES = 10 * 2_000 + 4 * 500 + 6 * 2_500 + 6 * 8_000
 # An accepted request of one message "Say hello" costs this at least: (⌈bytes / 4⌉ + 4) of input.
 FLOOR = (3 + 4) * 2_000
 # Seconds until something that must happen counts as missing.
-SOON = 10
+SOON = 30
 # Seconds between two looks.
 POLL = 0.02
 

@@ -1,5 +1,5 @@
 """The mock's answers to Anthropic's messages, scripted as those of openai_chat.py: models `am-…` work, models `af-…` have
-faults."""
+faults, and channels that have little patience serve `as-…`."""
 
 import base64
 import json
@@ -103,7 +103,7 @@ SCRIPTS = {
     "af-overloaded": overloaded,
     "af-refuses": refuses,
     "af-cut": cut,
-    "af-slow": slow,
+    "as-slow": slow,
 }
 
 

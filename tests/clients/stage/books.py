@@ -7,7 +7,7 @@ from gateway import Gateway
 from provider import Provider
 
 # Seconds until the last stream has settled.
-SETTLED = 10
+SETTLED = 30
 # Seconds between two looks.
 POLL = 0.05
 

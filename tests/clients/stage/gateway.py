@@ -68,12 +68,14 @@ class Gateway:
 
 
 # Name, provider, base URL behind the mock's own, models, more. A provider's faults have a channel of their own, so that they
-# count against no other. `unpriced` has no price.
+# count against no other; so has what is never in time. `unpriced` has no price.
 CHANNELS = [
     ("openai", "openai", "/v1", ["m-*", "unpriced"], ""),
-    ("openai-faulty", "openai", "/v1", ["f-*"], "timeouts = { first_byte = 0.5, total = 0.5 }"),
+    ("openai-faulty", "openai", "/v1", ["f-*"], ""),
+    ("openai-impatient", "openai", "/v1", ["s-*"], "timeouts = { total = 1 }"),
     ("anthropic", "anthropic", "", ["am-*"], ""),
-    ("anthropic-faulty", "anthropic", "", ["af-*"], "timeouts = { first_byte = 0.5, total = 0.5 }"),
+    ("anthropic-faulty", "anthropic", "", ["af-*"], ""),
+    ("anthropic-impatient", "anthropic", "", ["as-*"], "timeouts = { total = 1 }"),
 ]
 
 

@@ -1,5 +1,6 @@
 """The mock's answers to OpenAI's chat completions, scripted by the model's name up to an `@`: what follows it makes the
-name a test's own, so that the test finds its requests and no other's. Models `m-…` work, models `f-…` have faults."""
+name a test's own, so that the test finds its requests and no other's. Models `m-…` work, models `f-…` have faults,
+and channels that have little patience serve `s-…`."""
 
 import base64
 import json
@@ -103,7 +104,7 @@ SCRIPTS = {
     "f-refuses": refuses,
     "f-html": html,
     "f-cut": cut,
-    "f-slow": slow,
+    "s-slow": slow,
 }
 
 
