@@ -1,0 +1,52 @@
+// Claude Code, the command line tool, with one prompt. It has a home of its own, so that nothing of its user's is read.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+import { test } from "node:test";
+
+import * as world from "./world.js";
+
+const PROGRAM = fileURLToPath(import.meta.resolve("@anthropic-ai/claude-code/cli-wrapper.cjs"));
+
+/** What it prints at the end for a prompt to `model`. */
+async function ask(token, model) {
+  const home = mkdtempSync("/tmp/claude-code-");
+  const settings = {
+    HOME: home,
+    PATH: process.env.PATH,
+    ANTHROPIC_BASE_URL: world.GATEWAY,
+    ANTHROPIC_API_KEY: token.key,
+    ANTHROPIC_SMALL_FAST_MODEL: model,
+    CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1",
+    DISABLE_AUTOUPDATER: "1",
+  };
+  const words = [PROGRAM, "--print", "Say hello", "--output-format", "json", "--model", model];
+  const child = spawn(process.execPath, words, { cwd: home, env: settings, stdio: ["ignore", "pipe", "inherit"] });
+  const printed = await text(child.stdout);
+  rmSync(home, { recursive: true });
+  return JSON.parse(printed);
+}
+
+test("a prompt", async () => {
+  const token = await world.token({ unlimited_quota: true });
+  const model = world.fresh("am-chat");
+  const said = await ask(token, model);
+  assert.deepEqual([said.is_error, said.result], [false, world.SAID]);
+  assert.deepEqual(await world.calls(token), [200]);
+  assert.deepEqual(await world.paid(token, 1), [world.BILLED_MESSAGES]);
+});
+
+for (const [name, fields, status, code] of [
+  ["a spent total", { remain_quota: 0 }, 402, "insufficient_quota"],
+  ["a spent day", { unlimited_quota: true, daily_quota: 1 }, 429, "daily_limit_exceeded"],
+]) {
+  test(`${name}, asked once`, async () => {
+    const token = await world.token(fields);
+    const said = await ask(token, world.fresh("am-chat"));
+    assert.deepEqual([said.is_error, said.api_error_status, said.api_error_code], [true, status, code]);
+    assert.deepEqual(await world.calls(token), [status]);
+  });
+}

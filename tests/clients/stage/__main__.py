@@ -1,0 +1,72 @@
+"""Puts the mock provider and the gateway up, runs the suites against them, and looks at the books afterwards.
+Exit code 0: every suite is green and the books agree."""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import books
+from gateway import Gateway
+from provider import Provider
+
+ROOT = Path(__file__).parent.parent
+
+
+def main() -> int:
+    """Runs what the command line names."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--binary", required=True)
+    parser.add_argument("--node", required=True)
+    parser.add_argument("--log", required=True, help="where the gateway's log is left")
+    parser.add_argument("suites", nargs="*")
+    options = parser.parse_args()
+    provider = Provider()
+    provider.start()
+    with tempfile.TemporaryDirectory() as directory:
+        gateway = Gateway(options.binary, Path(directory), provider.url)
+        try:
+            failed = _run_suites(options, _environment(gateway, provider))
+            failed += list(books.problems(gateway, provider))
+        finally:
+            gateway.process.kill()
+            shutil.copy(gateway.log, options.log)
+    if failed:
+        print("FAILED", *failed, f"The gateway's log is {options.log}", sep="\n", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _run_suites(options: argparse.Namespace, environment: dict[str, str]) -> list[str]:
+    """Runs one command per language; what failed."""
+    suites = options.suites or [
+        str(path.relative_to(ROOT)) for path in (*ROOT.glob("python/test_*.py"), *ROOT.glob("node/*.test.js"))
+    ]
+    commands = {
+        ".py": [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=3"],
+        ".js": [options.node, "--test", "--test-concurrency=1", "--test-reporter=spec"],
+    }
+    failed = []
+    for suffix, command in commands.items():
+        chosen = sorted(suite for suite in suites if suite.endswith(suffix))
+        if chosen and subprocess.run([*command, *chosen], cwd=ROOT, env=environment).returncode != 0:
+            failed.append(f"suites {' '.join(chosen)}")
+    return failed
+
+
+def _environment(gateway: Gateway, provider: Provider) -> dict[str, str]:
+    """What a suite is told; no variable of the caller's that an SDK would read."""
+    return {
+        "PATH": os.environ["PATH"],
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "LANGSMITH_TRACING": "false",
+        "GATEWAY_URL": gateway.url,
+        "GATEWAY_LOG": str(gateway.log),
+        "ADMIN_KEY": gateway.admin_key,
+        "PROVIDER_URL": provider.url,
+    }
+
+
+sys.exit(main())

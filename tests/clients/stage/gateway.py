@@ -1,0 +1,97 @@
+"""The gateway under test: the real binary in a directory of its own, and what its administrator asks it."""
+
+import json
+import re
+import secrets
+import string
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+from answer import CACHED, INPUT, OUTPUT, WRITTEN
+from provider import KEY
+
+# Seconds that a stop may take.
+PATIENCE = 30
+
+
+class Gateway:
+    """Runs from its making to `stop`."""
+
+    def __init__(self, binary: str, directory: Path, provider_url: str) -> None:
+        self.binary, self.directory = binary, directory
+        self.log = directory / "log"
+        self.admin_key = "sk-" + "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(48))
+        (directory / "config.toml").write_text(_config(provider_url))
+        self.process = subprocess.Popen(
+            [binary],
+            cwd=directory,
+            env=self._environment(),
+            stdout=subprocess.PIPE,
+            stderr=self.log.open("w"),
+            text=True,
+        )
+        lines = (re.fullmatch(r"listening on (http://\S+)\n", line) for line in self.process.stdout)
+        found = next((line for line in lines if line), None)
+        if found is None:
+            raise SystemExit(f"the gateway does not listen:\n{self.log.read_text()}")
+        self.url = found[1]
+
+    def ask(self, path: str) -> dict:
+        """The `data` of an answer to the administrator."""
+        request = urllib.request.Request(self.url + path, headers={"authorization": f"Bearer {self.admin_key}"})
+        with urllib.request.urlopen(request) as answer:
+            return json.load(answer, parse_float=Decimal)["data"]
+
+    def items(self, path: str) -> Iterator[dict]:
+        """All items of all pages."""
+        page = 1
+        while items := self.ask(f"{path}?page_size=100&page={page}")["items"]:
+            yield from items
+            page += 1
+
+    def stop(self) -> int:
+        """Asks it to end; its exit code."""
+        self.process.terminate()
+        return self.process.wait(PATIENCE)
+
+    def verify(self) -> subprocess.CompletedProcess[str]:
+        """`tollgate verify` on its directory."""
+        return subprocess.run(
+            [self.binary, "verify"], cwd=self.directory, env=self._environment(), capture_output=True, text=True
+        )
+
+    def _environment(self) -> dict[str, str]:
+        return {"TOLLGATE_ADMIN_KEY": self.admin_key, "MOCK_KEY": KEY}
+
+
+# Name, provider, base URL behind the mock's own, models, more. A provider's faults have a channel of their own, so that they
+# count against no other; so has what is never in time. `unpriced` has no price.
+CHANNELS = [
+    ("openai", "openai", "/v1", ["m-*", "unpriced"], ""),
+    ("openai-faulty", "openai", "/v1", ["f-*"], ""),
+    ("openai-impatient", "openai", "/v1", ["s-*"], "timeouts = { total = 1 }"),
+    ("anthropic", "anthropic", "", ["am-*"], ""),
+    ("anthropic-faulty", "anthropic", "", ["af-*"], ""),
+    ("anthropic-impatient", "anthropic", "", ["as-*"], "timeouts = { total = 1 }"),
+]
+
+
+def _config(provider_url: str) -> str:
+    sections = ['[server]\nlisten = "127.0.0.1:0"', '[logging]\nformat = "json"', "[limits]\nmanagement_rpm = 0"]
+    for name, provider, path, models, more in CHANNELS:
+        fields = {"name": name, "provider": provider, "base_url": provider_url + path, "models": models}
+        # Strings and lists of JSON are TOML's too.
+        lines = [f"{key} = {json.dumps(value)}" for key, value in fields.items()]
+        sections.append("\n".join(["[[channels]]", *lines, 'api_keys = ["env:MOCK_KEY"]', more]))
+        sections += [_price(model) for model in models if model != "unpriced"]
+    return "\n".join(sections)
+
+
+def _price(model: str) -> str:
+    prices = {"input": INPUT, "cached_input": CACHED, "cache_write": WRITTEN, "output": OUTPUT}
+    # Nanodollars per token are thousandths of a dollar per million.
+    lines = [f'{kind} = "{nanodollars / 1000}"' for kind, nanodollars in prices.items()]
+    return "\n".join(["[[prices]]", f'model = "{model}"', *lines])
