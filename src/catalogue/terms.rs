@@ -137,7 +137,9 @@ impl Terms {
 
     /// Whether speech has a price: by the character, or by the request.
     pub fn prices_speech(&self) -> bool {
-        self.entry.as_ref().is_none_or(|entry| entry.per_character.is_some() || entry.per_request > Rate::ZERO)
+        self.entry
+            .as_ref()
+            .is_none_or(|entry| entry.per_character.is_some() || entry.per_request > Rate::ZERO)
     }
 
     /// The worst a request within `bound` can cost when its output is capped at `output_cap` tokens a choice: input at

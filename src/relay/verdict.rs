@@ -84,13 +84,12 @@ impl Case<'_> {
 
     /// The floor, and what was counted of the output.
     fn counted(&self, outcome: Outcome) -> Settlement {
-        let usage =
-            Usage {
-                input: self.floor_input,
-                output: self.reading.estimated_output(),
-                tool_calls: self.reading.tool_calls,
-                ..Usage::default()
-            };
+        let usage = Usage {
+            input: self.floor_input,
+            output: self.reading.estimated_output(),
+            tool_calls: self.reading.tool_calls,
+            ..Usage::default()
+        };
         let source = if self.reading.suspect { UsageSource::Suspect } else { UsageSource::Estimated };
         let counted = self.settle(outcome, usage, source);
         Settlement { cost: counted.cost.max(self.floor), ..counted }

@@ -110,8 +110,7 @@ impl Meter {
         self.members(cursor, |meter, cursor, name| match name {
             "type" if cursor.kind()? == Kind::Text => {
                 let kind = cursor.text()?.decode();
-                is_call =
-                    BILLED_CALLS.contains(&kind.as_ref());
+                is_call = BILLED_CALLS.contains(&kind.as_ref());
                 Ok(())
             }
             // Opening a page that was found is no search.
