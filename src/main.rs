@@ -66,7 +66,7 @@
 //! | I4 | a settlement takes no more than is free | `Book::settle` | `ledger::tests` |
 //! | I5 | one hold, one row | `settle` consumes; `Txn::settle` writes the row if its hold was there | `ledger::tests`, `store::tests::journal` |
 //! | I6 | what a provider got has a hold or a row | `Admission` comes from a durable hold alone | `crash.rs::kill_under_load` |
-//! | I7 | a clean end was charged | `pump::stream::terminate`, `pump::plain` wait for the `Ack` | `stream.rs`, `crash.rs::kill_under_load` |
+//! | I7 | a clean end was charged | `pump::stream::terminate`, `pump::plain`, `pump::sound` wait for the `Ack` | `stream.rs`, `speech.rs`, `crash.rs::kill_under_load` |
 //! | I8 | memory shows no more room than the disk | `journal::take_over`: after the commit, before the acknowledgement | `store::tests::journal`, `ledger::tests` |
 //! | I9 | nothing in flight, nothing held | `Drop` of a reservation | `ledger::tests`, at the end of each test of the binary |
 //! | I10 | charges are in range, counters not below 0 | `Money`, CHECKs of `schema.sql` | `ledger::book::counter` stops the process; `ledger::tests` |

@@ -1,4 +1,4 @@
-//! The built-in provider: answers OpenAI's chat completions and Anthropic's messages on the spot, with no network and no
+//! The built-in provider: answers the calls of OpenAI's dialect and of Anthropic's on the spot, with no network and no
 //! account, so that a first run works. Deterministic: the same body at the same moment gives the same answer. Must not know
 //! of connections, budgets or prices; its usage figures are real by its own count, see [`count`].
 
@@ -36,6 +36,7 @@ pub fn answer(path: &str, body: &Bytes, created: Timestamp) -> ProviderReply {
         "/v1/messages" => messages::answer(body),
         "/v1/messages/count_tokens" => messages::count_tokens(body),
         "/completions" => completions::answer(body, created),
+        "/responses/input_tokens" => responses::count_input(body),
         "/responses" => responses::answer(body, created),
         "/moderations" => ranking::moderation(body),
         "/rerank" => ranking::ranking(body),

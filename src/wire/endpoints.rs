@@ -109,7 +109,7 @@ pub(super) const MESSAGES: Call = Call {
     query: &["beta"],
 };
 
-static TABLE: [Route; 11] = [
+static TABLE: [Route; 12] = [
     Route {
         method: "POST",
         pattern: "/v1/chat/completions",
@@ -161,6 +161,18 @@ static TABLE: [Route; 11] = [
             cut: Cut::Responses,
             charge: Charge::Metered(Metering::Responses),
             path: "/responses",
+            query: &[],
+        }),
+    },
+    Route {
+        method: "POST",
+        pattern: "/v1/responses/input_tokens",
+        dialect: Some(Dialect::OpenAi),
+        work: Work::Call(Call {
+            form: Form::Responses,
+            cut: Cut::Nothing,
+            charge: Charge::Free,
+            path: "/responses/input_tokens",
             query: &[],
         }),
     },
@@ -255,6 +267,7 @@ mod tests {
             ("POST", "/v1/chat/completions", "/v1/chat/completions", None),
             ("POST", "/v1/completions", "/v1/completions", None),
             ("POST", "/v1/responses", "/v1/responses", None),
+            ("POST", "/v1/responses/input_tokens", "/v1/responses/input_tokens", None),
             ("POST", "/v1/embeddings", "/v1/embeddings", None),
             ("POST", "/v1/moderations", "/v1/moderations", None),
             ("POST", "/v1/rerank", "/v1/rerank", None),
@@ -325,7 +338,8 @@ mod tests {
         patterns.sort_unstable();
         patterns.dedup();
         assert_eq!(patterns.len(), TABLE.len(), "one row for each route");
-        let free = ["/v1/messages/count_tokens", "/v1/models", "/v1/models/{id}"];
+        let free =
+            ["/v1/messages/count_tokens", "/v1/responses/input_tokens", "/v1/models", "/v1/models/{id}"];
         for route in &TABLE {
             let is_free = match route.work {
                 Work::Models | Work::Model => true,

@@ -126,7 +126,8 @@ fn refusals_have_the_dialects_shape() {
     let gateway = Gateway::start(Settings::demo());
     for (target, code, kind) in [
         ("/v1/chat/completions", "missing_api_key", "authentication_error"),
-        ("/v1/embeddings", "not_found", "not_found_error"),
+        ("/v1/embeddings", "missing_api_key", "authentication_error"),
+        ("/v1/files", "not_found", "not_found_error"),
     ] {
         let answer = gateway.send(&Request::post(target, &json!({})));
         let error = &answer.json()["error"];

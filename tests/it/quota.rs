@@ -269,18 +269,13 @@ fn unmetered_routes() {
     let gateway = Gateway::start(Settings::with(&mock));
     let token = gateway.create(json!({"remain_quota": 1000}));
     let posts = [
-        "/v1/completions",
-        "/v1/responses",
-        "/v1/responses/input_tokens",
-        "/v1/embeddings",
-        "/v1/moderations",
         "/v1/images/generations",
         "/v1/images/edits",
         "/v1/images/variations",
-        "/v1/audio/speech",
         "/v1/audio/transcriptions",
         "/v1/audio/translations",
-        "/v1/rerank",
+        "/v1/responses/resp_1",
+        "/v1/responses/resp_1/cancel",
         "/v1/files",
         "/v1/uploads",
         "/v1/batches",

@@ -299,6 +299,28 @@ fn refusals_reach_no_provider() {
     assert_eq!((mock.count(), gateway.used(&token)), (0, 0));
 }
 
+/// Counting is free, also for a token that is exhausted; lists bind it.
+#[test]
+fn counting_input_is_free() {
+    const COUNT: &str = "/v1/responses/input_tokens";
+    let counted = json!({"object": "response.input_tokens", "input_tokens": 7});
+    let replied = counted.clone();
+    let mock = Mock::start(move |_| Reply::json(200, &replied));
+    let gateway = Gateway::start(settings(&mock));
+    let token =
+        gateway.create(json!({"remain_quota": 0, "model_limits_enabled": true, "model_limits": "r-1,demo"}));
+    let asked = json!({"model": "r-1", "input": PROMPT});
+    let answer = gateway.post(&token.key, COUNT, &asked).expect(200);
+    assert_eq!((answer.json(), answer.header("x-tollgate-cost-usd")), (counted, None));
+    let got = &mock.received()[0];
+    assert_eq!((got.target.as_str(), got.json()), (COUNT, asked));
+    let demo = json!({"model": "demo", "input": "Hello, world!"});
+    assert_eq!(gateway.post(&token.key, COUNT, &demo).expect(200).json()["input_tokens"], 4);
+    gateway.post(&token.key, COUNT, &json!({"model": "r-2", "input": "x"})).refuses(403, "model_not_allowed");
+    gateway.post(&token.key, COUNT, &json!({"model": "r-1"})).refuses(400, "invalid_parameter");
+    assert_eq!((mock.count(), gateway.ledger(&format!("token_id={}", token.id)).len()), (1, 0));
+}
+
 #[test]
 fn demo_responds() {
     let gateway = Gateway::start(Settings::demo());

@@ -20,6 +20,17 @@ pub(super) fn answer(body: &Bytes, created: Timestamp) -> ProviderReply {
     }
 }
 
+/// Answers how much input a response would have.
+pub(super) fn count_input(body: &Bytes) -> ProviderReply {
+    match Wish::parse(body) {
+        Ok(wish) => {
+            let counted = json!({"object": "response.input_tokens", "input_tokens": wish.input});
+            json_reply(StatusCode::OK, &counted)
+        }
+        Err(complaint) => refusal(complaint),
+    }
+}
+
 /// What a request asks for, checked, and what is said to it.
 struct Wish {
     model: String,
