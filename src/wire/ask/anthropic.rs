@@ -4,7 +4,7 @@ use super::ServiceTier;
 use super::blocks::{walk_content, walk_messages};
 use super::reader::Reader;
 use super::tools::UNBOUNDED_CALLS;
-use crate::wire::json::{JsonFault, Kind, Text};
+use crate::wire::json::{Cursor, JsonFault, Kind, Text};
 
 /// What is read at the top level.
 const READ: [&str; 18] = [
@@ -105,7 +105,8 @@ fn member<'a>(reader: &mut Reader<'a>, key: &Text<'a>, name: &str) -> Result<(),
         "inference_geo" => reader.geography(),
         "output_config" | "output_format" => reader.given(),
         "mcp_servers" => reader.remote_servers(key),
-        "container" | "context_management" => reader.named_elsewhere(key, name),
+        "container" => reader.named_elsewhere(key, name),
+        "context_management" => reader.context_edits(key),
         "models" | "fallbacks" => reader.second_model(name),
         _ if CONTROLS.contains(&name) => reader.control(),
         _ => reader.unknown(key),
@@ -172,6 +173,17 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    /// Edits of the input by the provider. What only clears adds nothing; of others it is not known.
+    fn context_edits(&mut self, key: &Text<'a>) -> Result<(), JsonFault> {
+        let json = self.cursor.skip()?;
+        if json != "null" && !only_clears(json).unwrap_or_default() {
+            self.fields.tally.key(key);
+            self.fields.tally.raw(json);
+            self.fields.tally.unseen = true;
+        }
+        Ok(())
+    }
+
     /// Servers whose tools the provider calls by itself.
     fn remote_servers(&mut self, key: &Text<'a>) -> Result<(), JsonFault> {
         let json = self.cursor.skip()?;
@@ -182,6 +194,43 @@ impl<'a> Reader<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether these edits of the input are all known to take from it. A key that comes twice may hide another.
+fn only_clears(json: &str) -> Result<bool, JsonFault> {
+    let mut cursor = Cursor::new(json);
+    let mut only = cursor.kind()? == Kind::Object;
+    let mut object = cursor.enter()?;
+    let mut lists = 0;
+    while let Some(key) = cursor.next_key(&mut object)? {
+        only &= key.decode() == "edits" && cursor.kind()? == Kind::Array;
+        lists += 1;
+        if !only {
+            return Ok(false);
+        }
+        let mut edits = cursor.enter()?;
+        while cursor.next_item(&mut edits)? {
+            only &= clears(&mut cursor)?;
+        }
+    }
+    Ok(only && lists == 1)
+}
+
+fn clears(cursor: &mut Cursor<'_>) -> Result<bool, JsonFault> {
+    if cursor.kind()? != Kind::Object {
+        return cursor.skip().map(|_| false);
+    }
+    let mut edit = cursor.enter()?;
+    let (mut types, mut clearing) = (0, true);
+    while let Some(key) = cursor.next_key(&mut edit)? {
+        if key.decode() == "type" {
+            types += 1;
+            clearing &= cursor.skip()?.starts_with("\"clear_");
+        } else {
+            cursor.skip()?;
+        }
+    }
+    Ok(clearing && types == 1)
 }
 
 /// Whether a tool of this type is run by the client.

@@ -387,7 +387,19 @@ fn tools_of_the_provider_are_calls_and_unseen_input() {
         (r#""mcp_servers":[{"type":"url","url":"https://x","name":"x"}],"#, 0, 10, true),
         (r#""mcp_servers":[],"tools":null,"container":null,"#, 0, 0, false),
         (r#""container":"c1","#, 0, 0, true),
-        (r#""context_management":{"edits":[]},"#, 0, 0, true),
+        (r#""context_management":{"edits":[]},"#, 0, 0, false),
+        (
+            r#""context_management":{"edits":[{"type":"clear_thinking_20251015","keep":"all"},{"trigger":{"type":"input_tokens"},"type":"clear_tool_uses_20250919"}]},"#,
+            0,
+            0,
+            false,
+        ),
+        (r#""context_management":{"edits":[{"type":"compact_20260112"}]},"#, 0, 0, true),
+        (r#""context_management":{"edits":[{"type":"clear_x","typ\u0065":"compact"}]},"#, 0, 0, true),
+        (r#""context_management":{"edits":[],"edits":[{"type":"compact"}]},"#, 0, 0, true),
+        (r#""context_management":{"edits":[{"keep":1}]},"#, 0, 0, true),
+        (r#""context_management":{"other":1},"#, 0, 0, true),
+        (r#""context_management":[],"#, 0, 0, true),
     ] {
         let ask = message_with(members).unwrap();
         assert_eq!((ask.tools, ask.provider_calls, ask.unseen_input), (tools, calls, unseen), "{members}");
