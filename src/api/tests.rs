@@ -53,7 +53,10 @@ impl Fixture {
     async fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("tollgate-api-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::SeqCst));
-        let path = std::env::temp_dir().join(name).join("t.db");
+        let root = std::env::temp_dir().join(name);
+        // What a process of the same number left behind that was killed.
+        drop(std::fs::remove_dir_all(&root));
+        let path = root.join("t.db");
         let clock = Clock::manual(crate::clock::Timestamp::from_secs(NOW));
         let zone = Zone("UTC".parse().unwrap());
         let directory = directory();

@@ -64,6 +64,8 @@ impl Site {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let root = std::env::temp_dir().join(format!("tollgate-store-{}-{number}", std::process::id()));
+        // What a process of the same number left behind that was killed.
+        drop(fs::remove_dir_all(&root));
         fs::DirBuilder::new().mode(0o700).recursive(true).create(&root).unwrap();
         let settings = Settings {
             path: root.join("tollgate.db"),

@@ -30,8 +30,8 @@ async function ask(token, model) {
   return JSON.parse(printed);
 }
 
-test("a prompt", async () => {
-  const token = await world.token({ unlimited_quota: true });
+test("a prompt, within a budget", async () => {
+  const token = await world.token({});
   const model = world.fresh("am-chat");
   const said = await ask(token, model);
   assert.deepEqual([said.is_error, said.result], [false, world.SAID]);
