@@ -1,5 +1,6 @@
 //! The pump: owns an exchange with a provider from the hold to the settlement, whatever its client does.
 
+mod events;
 mod free;
 mod plain;
 mod refused;
@@ -34,10 +35,15 @@ use crate::relay::verdict::Ending;
 use crate::relay::{OnDisconnect, Relay};
 use crate::telemetry::{RequestLine, UpstreamError};
 use crate::tokens::ApiToken;
-use crate::wire::{Ask, Call, Cut, Meter, Metering, Outgoing, UsageEvent, outgoing};
+use crate::wire::{Ask, Call, Cut, Form, Meter, Metering, Outgoing, UsageEvent, outgoing, percent};
+
+use events::Events;
 
 /// How long an abandoned stream is read on, for a usage figure already under way.
 const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Stands for the model in a path.
+const MODEL: &str = "{id}";
 
 /// What a pump works on.
 pub struct Exchange {
@@ -129,7 +135,7 @@ impl Exchange {
         if ends.client.has_left() {
             return;
         }
-        let request = self.request_of(self.cut(&channel, cap.is_sent.then_some(cap.tokens)));
+        let request = self.request_of(&channel, self.cut(&channel, cap.is_sent.then_some(cap.tokens)));
         ends.metered.dispatch();
         let patience = if self.ask.stream {
             Patience::stream(&channel.timeouts, began)
@@ -166,18 +172,27 @@ impl Exchange {
             Cut::Completions => (cap, "max_tokens", channel.stream_usage),
             Cut::Responses => (cap, "max_output_tokens", false),
             Cut::Messages => (cap, "max_tokens", false),
+            Cut::Generate => (cap, "maxOutputTokens", false),
             Cut::Nothing => (None, "", false),
         };
         outgoing(&self.ask, &Outgoing { model, cap, cap_field, ask_usage })
     }
 
-    fn request_of(&self, body: Bytes) -> ProviderRequest {
+    fn request_of(&self, channel: &Channel, body: Bytes) -> ProviderRequest {
         ProviderRequest {
             method: Method::POST,
-            path_and_query: self.target.clone().into_owned(),
+            path_and_query: self.target_of(channel),
             headers: self.headers.clone(),
             body,
         }
+    }
+
+    /// Path and query at `channel`, with its own name of the model where that stands in them.
+    fn target_of(&self, channel: &Channel) -> String {
+        if !self.call.path.contains(MODEL) {
+            return self.target.clone().into_owned();
+        }
+        self.target.replacen(MODEL, &percent::encode(channel.provider_model(&self.ask.model)), 1)
     }
 
     /// Whom failures are told.
@@ -193,7 +208,7 @@ impl Exchange {
     ) -> Result<ProviderReply, Fault> {
         match way {
             Way::Line(line) => line.send(request, patience).await,
-            Way::Demo => Ok(demo::answer(self.call.path, &request.body, self.relay.clock.now())),
+            Way::Demo => Ok(demo::answer(&request.path_and_query, &request.body, self.relay.clock.now())),
         }
     }
 
@@ -240,7 +255,13 @@ impl Exchange {
             return Box::pin(self.relay_sound(content_type, reply, headers, ends)).await;
         }
         if is_event_stream(&reply) {
-            Box::pin(self.relay_stream(reply.body, headers, ends)).await;
+            let events = Events::sent(self.relay.settings.max_event_bytes);
+            Box::pin(self.relay_stream(reply.body, events, headers, ends)).await;
+        } else if self.ask.form == Form::StreamGenerate {
+            headers.push(("content-type", "application/json".to_owned()));
+            ends.client.tell_in_array();
+            let events = Events::in_array(self.relay.settings.max_event_bytes);
+            Box::pin(self.relay_stream(reply.body, events, headers, ends)).await;
         } else {
             self.relay_plain(reply, headers, ends).await;
         }

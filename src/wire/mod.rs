@@ -3,6 +3,7 @@
 //! table of routes which of these belong together ([`Route`]).
 //! Owns no price, no limit, no connection; must not know of tokens, the catalogue or HTTP libraries.
 
+mod array;
 mod ask;
 mod count;
 mod endpoints;
@@ -13,10 +14,11 @@ mod outgoing;
 pub mod percent;
 mod sse;
 
+pub use array::ArraySplitter;
 pub use ask::{Ask, AskFault, AskLimits, Form, ServiceTier};
 pub use count::count;
 pub use endpoints::{Call, Charge, Cut, Dialect, Lookup, Route, Work, find};
 pub use json::{JsonFault, members};
 pub use meter::{Answer, Meter, Metering, Reading, Step, UsageEvent};
 pub use outgoing::{CAP_FIELDS, Outgoing, outgoing};
-pub use sse::Splitter;
+pub use sse::{Event, EventTooLarge, Splitter};

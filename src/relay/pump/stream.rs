@@ -13,8 +13,9 @@ use crate::relay::headers::Headers;
 use crate::relay::metered::Metered;
 use crate::relay::verdict::Ending;
 use crate::telemetry::UpstreamError;
-use crate::wire::{Splitter, Step};
+use crate::wire::{EventTooLarge, Step};
 
+use super::events::Events;
 use super::{Ends, Exchange, FAREWELL};
 
 /// How long the head waits for the first event: a provider that fails at once is then told with a status of its own.
@@ -45,10 +46,15 @@ enum Stop {
 }
 
 impl Exchange {
-    pub(super) async fn relay_stream(&self, mut body: ReplyBody, mut headers: Headers, ends: &mut Ends<'_>) {
+    pub(super) async fn relay_stream(
+        &self,
+        mut body: ReplyBody,
+        mut events: Events,
+        mut headers: Headers,
+        ends: &mut Ends<'_>,
+    ) {
         headers.extend(self.rate_headers());
-        let mut splitter = Splitter::new(self.relay.settings.max_event_bytes);
-        let stop = self.forward(&mut body, &mut splitter, &headers, ends).await;
+        let stop = self.forward(&mut body, &mut events, &headers, ends).await;
         let (ending, failure) = match stop {
             Stop::Terminator(last) => {
                 ends.client.open(&headers);
@@ -63,7 +69,7 @@ impl Exchange {
                 self.terminate(Ending::Faulted, last, ends).await;
                 return self.watch.wait(pin!(reach_end(&mut body))).await;
             }
-            Stop::ClientLeft => return self.say_farewell(&mut body, &mut splitter, &mut ends.metered).await,
+            Stop::ClientLeft => return self.say_farewell(&mut body, &mut events, &mut ends.metered).await,
             Stop::Broken(fault) => return self.fail(Ending::Broken, &fault, ends).await,
             Stop::Fault => {
                 self.count(UpstreamError::NotAnAnswer);
@@ -90,7 +96,7 @@ impl Exchange {
     async fn forward(
         &self,
         body: &mut ReplyBody,
-        splitter: &mut Splitter,
+        events: &mut Events,
         headers: &Headers,
         ends: &mut Ends<'_>,
     ) -> Stop {
@@ -107,9 +113,9 @@ impl Exchange {
                 }
             };
             let (out, stop) = match piece {
-                Some(Ok(piece)) => take(splitter, piece, &mut ends.metered),
+                Some(Ok(piece)) => take(events, piece, &mut ends.metered),
                 Some(Err(fault)) => return Stop::Broken(fault),
-                None => (Bytes::new(), Some(take_last(splitter, &mut ends.metered))),
+                None => (Bytes::new(), Some(take_last(events, &mut ends.metered))),
             };
             if !out.is_empty() {
                 ends.client.open(headers);
@@ -136,16 +142,18 @@ impl Exchange {
     }
 
     /// The client left: the stream is read on for a moment, for a usage figure already under way, and then aborted.
-    async fn say_farewell(&self, body: &mut ReplyBody, splitter: &mut Splitter, metered: &mut Metered) {
+    async fn say_farewell(&self, body: &mut ReplyBody, events: &mut Events, metered: &mut Metered) {
         let mut read = 0;
         let reading = async {
             while read <= FAREWELL_BYTES {
-                let Some(Ok(piece)) = body.next().await else { return Ending::ClientGone };
+                let piece = match body.next().await {
+                    Some(Ok(piece)) => piece,
+                    Some(Err(_)) => return Ending::ClientGone,
+                    None => return gone(&take_last(events, metered)),
+                };
                 read += piece.len();
-                match take(splitter, piece, metered).1 {
-                    None => {}
-                    Some(Stop::Terminator(_)) => return Ending::ClientGoneComplete,
-                    Some(_) => return Ending::ClientGone,
+                if let Some(stop) = take(events, piece, metered).1 {
+                    return gone(&stop);
                 }
             }
             Ending::ClientGone
@@ -156,35 +164,58 @@ impl Exchange {
     }
 }
 
-/// Meters the events that a piece completes: what of them goes to the client, and what stops the stream.
-fn take(splitter: &mut Splitter, piece: Bytes, metered: &mut Metered) -> (Bytes, Option<Stop>) {
-    splitter.push(piece);
-    let mut out = Out::default();
-    loop {
-        match splitter.next_event() {
-            Ok(Some(event)) => match metered.meter.on_event(&event) {
-                Step::Forward => out.add(event.raw),
-                Step::Strip => {}
-                Step::Terminator => return (out.joined(), Some(Stop::Terminator(event.raw))),
-                Step::Failure => return (out.joined(), Some(Stop::Failed(event.raw))),
-                Step::Fault => return (out.joined(), Some(Stop::Fault)),
-            },
-            Ok(None) => return (out.joined(), None),
-            Err(_) => return (out.joined(), Some(Stop::TooLarge)),
-        }
+/// How a stream ended that its client has left.
+const fn gone(stop: &Stop) -> Ending {
+    match stop {
+        Stop::Terminator(_) => Ending::ClientGoneComplete,
+        _ => Ending::ClientGone,
     }
 }
 
-/// Meters what came behind the last blank line when the stream has ended. A terminator counts without one; anything else is
-/// no event to a client, so it is not passed on: the error that follows must stand alone.
-fn take_last(splitter: &mut Splitter, metered: &mut Metered) -> Stop {
-    let Some(event) = splitter.finish() else { return Stop::NoTerminator };
-    match metered.meter.on_event(&event) {
-        Step::Terminator => Stop::Terminator(event.raw),
-        Step::Failure => Stop::Failed(event.raw),
-        Step::Fault => Stop::Fault,
-        Step::Forward | Step::Strip => Stop::NoTerminator,
+/// Meters the events that a piece completes: what of them goes to the client, and what stops the stream.
+fn take(events: &mut Events, piece: Bytes, metered: &mut Metered) -> (Bytes, Option<Stop>) {
+    events.push(piece);
+    let mut out = Out::default();
+    loop {
+        let event = match events.next_event() {
+            Ok(Some(event)) => event,
+            Ok(None) => return (out.joined(), None),
+            Err(EventTooLarge) => return (out.joined(), Some(Stop::TooLarge)),
+        };
+        let stop = match metered.meter.on_event(&event) {
+            Step::Forward if !events.is_keeping() => {
+                out.add(event.raw);
+                continue;
+            }
+            Step::Forward | Step::Last => match events.keep(&event.raw) {
+                Ok(()) => continue,
+                Err(EventTooLarge) => Stop::TooLarge,
+            },
+            Step::Strip => continue,
+            Step::Terminator => Stop::Terminator(event.raw),
+            Step::Failure => Stop::Failed(event.raw),
+            Step::Fault => Stop::Fault,
+        };
+        return (out.joined(), Some(stop));
     }
+}
+
+/// Meters what came behind the last event when the stream has ended. A terminator counts without a blank line; anything else
+/// is no event to a client, so it is not passed on: the error that follows must stand alone.
+fn take_last(events: &mut Events, metered: &mut Metered) -> Stop {
+    if let Some(event) = events.finish() {
+        let is_last = match metered.meter.on_event(&event) {
+            Step::Terminator => return Stop::Terminator(event.raw),
+            Step::Failure => return Stop::Failed(event.raw),
+            Step::Fault => return Stop::Fault,
+            Step::Last => true,
+            Step::Forward | Step::Strip => events.is_keeping(),
+        };
+        if is_last && events.keep(&event.raw).is_err() {
+            return Stop::TooLarge;
+        }
+    }
+    events.kept().map_or(Stop::NoTerminator, Stop::Terminator)
 }
 
 /// Events that leave in one write.
