@@ -5,6 +5,7 @@
 mod chat;
 mod completions;
 mod embeddings;
+mod gemini;
 mod messages;
 mod ranking;
 mod responses;
@@ -29,9 +30,10 @@ const ECHOED_CHARS: usize = 200;
 /// The largest cap on output that is one.
 const MAX_CAP: u64 = 1 << 31;
 
-/// Answers the request in `body` to a provider's own `path`, as that provider would have at `created`: a whole JSON body,
+/// Answers the request in `body` to a provider's own path and query, `target`, as that provider would have at `created`: a whole JSON body,
 /// server-sent events when it asks for a stream, or a 400 with an error object.
-pub fn answer(path: &str, body: &Bytes, created: Timestamp) -> ProviderReply {
+pub fn answer(target: &str, body: &Bytes, created: Timestamp) -> ProviderReply {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
     match path {
         "/v1/messages" => messages::answer(body),
         "/v1/messages/count_tokens" => messages::count_tokens(body),
@@ -42,6 +44,7 @@ pub fn answer(path: &str, body: &Bytes, created: Timestamp) -> ProviderReply {
         "/rerank" => ranking::ranking(body),
         "/audio/speech" => speech::answer(body),
         "/embeddings" => embeddings::answer(body),
+        _ if path.contains("/models/") => gemini::answer(path, query, body),
         _ => chat::answer(body, created),
     }
 }

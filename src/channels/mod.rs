@@ -141,7 +141,7 @@ impl Channel {
             Provider::OpenAi => dialect == Dialect::OpenAi,
             Provider::Anthropic => dialect == Dialect::Anthropic,
             Provider::Gemini => dialect == Dialect::Gemini,
-            Provider::Demo => matches!(dialect, Dialect::OpenAi | Dialect::Anthropic),
+            Provider::Demo => true,
         }
     }
 

@@ -22,6 +22,10 @@ const OPENAI: &str = "https://api.openai.com/v1";
 const OPENAI_HOST: &str = "api.openai.com";
 const ANTHROPIC: &str = "https://api.anthropic.com";
 const ANTHROPIC_HOST: &str = "api.anthropic.com";
+
+/// Where Google listens, as its SDKs take it.
+const GEMINI: &str = "https://generativelanguage.googleapis.com";
+const GEMINI_HOST: &str = "generativelanguage.googleapis.com";
 /// The model that the built-in channel serves, and the channel's name.
 const DEMO: &str = "demo";
 
@@ -58,7 +62,6 @@ pub(super) fn roster(context: &Context<'_>, sections: Vec<Section<'_>>, groups: 
     if !configured {
         let made = FROM_ENVIRONMENT.iter().filter_map(|names| of_environment(context, groups, names));
         channels.extend(made.map(Arc::new));
-        warn_of_unbuilt(context);
     }
     channels.push(Arc::new(demo(groups)));
     Roster::new(channels)
@@ -72,7 +75,8 @@ fn channel(mut section: Section<'_>, groups: &Groups, names: &mut BTreeSet<Strin
     let mut channel = match provider? {
         Provider::Demo => demo(groups),
         Provider::Anthropic => anthropic(&mut section),
-        Provider::OpenAi | Provider::Gemini => openai(&mut section),
+        Provider::Gemini => gemini(&mut section),
+        Provider::OpenAi => openai(&mut section),
     };
     section.finish();
     channel.name = name?;
@@ -96,6 +100,16 @@ fn anthropic(section: &mut Section<'_>) -> Channel {
     let channel = remote(section, Provider::Anthropic, (ANTHROPIC, ANTHROPIC_HOST));
     if channel.base_url.path.ends_with("/v1") {
         let message = "ends in /v1, which is added to it: Anthropic's own SDKs take the URL without it";
+        section.context.warn(&section.at, &section.key("base_url"), message);
+    }
+    channel
+}
+
+/// A channel of Google's, whose API says by itself what was used and knows one cap.
+fn gemini(section: &mut Section<'_>) -> Channel {
+    let channel = remote(section, Provider::Gemini, (GEMINI, GEMINI_HOST));
+    if ["/v1", "/v1beta"].iter().any(|version| channel.base_url.path.ends_with(version)) {
+        let message = "ends in a version, which is added to it: Google's own SDKs take the URL without it";
         section.context.warn(&section.at, &section.key("base_url"), message);
     }
     channel
@@ -163,7 +177,7 @@ struct Names {
     default_url: &'static str,
 }
 
-const FROM_ENVIRONMENT: [Names; 2] = [
+const FROM_ENVIRONMENT: [Names; 3] = [
     Names {
         provider: Provider::OpenAi,
         key: "OPENAI_API_KEY",
@@ -175,6 +189,12 @@ const FROM_ENVIRONMENT: [Names; 2] = [
         key: "ANTHROPIC_API_KEY",
         base_url: "ANTHROPIC_BASE_URL",
         default_url: ANTHROPIC,
+    },
+    Names {
+        provider: Provider::Gemini,
+        key: "GEMINI_API_KEY",
+        base_url: "GOOGLE_GEMINI_BASE_URL",
+        default_url: GEMINI,
     },
 ];
 
@@ -190,13 +210,6 @@ fn of_environment(context: &Context<'_>, groups: &Groups, names: &Names) -> Opti
         .ok()?;
     let groups = groups.names().map(str::to_owned).collect();
     Some(Channel { groups, ..plain(names.provider, base_url, vec![key]) })
-}
-
-fn warn_of_unbuilt(context: &Context<'_>) {
-    let name = "GEMINI_API_KEY";
-    if context.environment.filled(name).is_some() {
-        context.warn(&At::Variable(name.into()), "", "makes no channel: that provider is not built yet");
-    }
 }
 
 fn url(text: &str) -> BaseUrl {
@@ -235,15 +248,9 @@ pub(super) fn check_name(name: &str) -> Result<(), &'static str> {
 }
 
 fn provider(name: &str) -> Result<Provider, &'static str> {
-    match Provider::parse(name) {
-        Some(provider @ (Provider::OpenAi | Provider::Anthropic | Provider::Demo)) => Ok(provider),
-        Some(Provider::Gemini) => {
-            Err("names a provider that is not built yet; must be \"openai\", \"anthropic\" or \"demo\"")
-        }
-        None => {
-            Err("must be \"openai\" (also for any server that speaks its API), \"anthropic\" or \"demo\"")
-        }
-    }
+    let message =
+        "must be \"openai\" (also for any server that speaks its API), \"anthropic\", \"gemini\" or \"demo\"";
+    Provider::parse(name).ok_or(message)
 }
 
 fn api_keys(section: &mut Section<'_>) -> Vec<Secret<String>> {

@@ -321,7 +321,9 @@ fn keys_of_the_environment_make_channels_when_the_file_has_none() {
         ("api.anthropic.com", "")
     );
     let config = parse("", &[("GEMINI_API_KEY", "k")]).unwrap();
-    assert_eq!(config.warnings.len(), 1, "{:?}", config.warnings);
+    assert_eq!(channels(&config), [("gemini", Provider::Gemini), ("demo", Provider::Demo)]);
+    assert_eq!(config.roster.channels()[0].base_url.host, "generativelanguage.googleapis.com");
+    assert_eq!(config.warnings, Vec::<String>::new());
     let told = parse("", &[("OPENAI_API_KEY", "k"), ("OPENAI_BASE_URL", "x")]).unwrap_err();
     assert!(told.starts_with("OPENAI_BASE_URL: must begin with"), "{told}");
 }

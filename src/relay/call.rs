@@ -34,6 +34,8 @@ pub struct Incoming {
     pub relay: Arc<Relay>,
     /// The request.
     pub request: HttpRequest,
+    /// The model that its path names, percent-decoded; empty where its body does.
+    pub model: String,
     /// Who calls.
     pub caller: Caller,
     /// Whom it is answered.
@@ -42,8 +44,8 @@ pub struct Incoming {
 
 /// Answers a call as its row of the table says.
 pub async fn answer(incoming: Incoming, call: &'static Call, payload: web::Payload) -> HttpResponse {
-    let Incoming { relay, request, caller, mut visit } = incoming;
-    let checked = inbound::check_head(&request);
+    let Incoming { relay, request, model, caller, mut visit } = incoming;
+    let checked = inbound::check_head(&request).and_then(|()| inbound::check_alt(&request, call.query));
     let body = match checked {
         Ok(()) => inbound::read_body(&relay, &request, payload).await,
         Err(failure) => Err(failure),
@@ -54,7 +56,7 @@ pub async fn answer(incoming: Incoming, call: &'static Call, payload: web::Paylo
     };
     let watch = Stopwatch::start();
     let limits = AskLimits { max_choices: relay.settings.max_choices };
-    let ask = match Ask::parse(call.form, bytes, &limits) {
+    let ask = match Ask::parse_for(&model, call.form, bytes, &limits) {
         Ok(ask) => Arc::new(ask),
         Err(fault) => return visit.told(&fault.into()),
     };

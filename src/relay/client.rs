@@ -40,7 +40,15 @@ pub struct Client {
     state: State,
     listener: Listener,
     form: Form,
+    array: Option<Array>,
     write_timeout: Duration,
+}
+
+/// What a client that reads an array has of it.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum Array {
+    Nothing,
+    Some,
 }
 
 #[derive(Debug)]
@@ -58,7 +66,7 @@ impl Client {
     /// A client that waits for a head at the other end of `head`, is told of failures as `listener` whose request had `form`, and
     /// is given up when it takes nothing for `write_timeout`.
     pub fn new(head: oneshot::Sender<Head>, listener: Listener, form: Form, write_timeout: Duration) -> Self {
-        Self { state: State::Waiting(head), listener, form, write_timeout }
+        Self { state: State::Waiting(head), listener, form, array: None, write_timeout }
     }
 
     /// Resolves when the client has gone away; never for one that was answered or is known to be gone.
@@ -89,6 +97,11 @@ impl Client {
         self.hand_over(Head::Whole { status, headers, body });
     }
 
+    /// From now on its stream is an array, in which an error is an element.
+    pub const fn tell_in_array(&mut self) {
+        self.array = Some(Array::Nothing);
+    }
+
     /// Begins a stream, if that has not happened yet.
     pub fn open(&mut self, headers: &Headers) {
         if self.is_waiting() {
@@ -110,6 +123,7 @@ impl Client {
     /// # Errors
     /// When it has gone away, or took nothing for too long.
     pub async fn deliver(&mut self, bytes: Bytes) -> Result<(), Left> {
+        self.array = self.array.map(|_| Array::Some);
         self.hand(Piece::Data(bytes)).await
     }
 
@@ -136,8 +150,16 @@ impl Client {
     pub async fn fail(&mut self, failure: Failure) {
         if self.is_waiting() {
             self.hand_over(Head::Failed(failure));
-        } else if self.deliver(failure.event(self.listener, self.form).into()).await.is_ok() {
+        } else if self.deliver(self.told(&failure).into()).await.is_ok() {
             self.end().await;
+        }
+    }
+
+    fn told(&self, failure: &Failure) -> Vec<u8> {
+        match self.array {
+            None => failure.event(self.listener, self.form),
+            Some(Array::Nothing) => failure.element(self.listener, "["),
+            Some(Array::Some) => failure.element(self.listener, ",\r\n"),
         }
     }
 

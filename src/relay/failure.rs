@@ -76,6 +76,11 @@ impl Failure {
         }
     }
 
+    /// It as an element of an array that streams, behind `lead`.
+    pub fn element(&self, to: Listener, lead: &str) -> Vec<u8> {
+        [lead.as_bytes(), &error_body(&self.words(), to.dialect, &to.id.to_string())].concat()
+    }
+
     /// It as an answer.
     pub fn response(&self, to: Listener) -> HttpResponse {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -9,8 +9,9 @@ use crate::clock::Timestamp;
 use crate::relay::Relay;
 use crate::relay::buffers::Buffered;
 use crate::relay::failure::Failure;
+use crate::relay::serve::dialect_of_request;
 use crate::tokens::{Caller, Credentials, Scope, identify};
-use crate::wire::percent;
+use crate::wire::{Dialect, percent};
 
 /// A body that was read whole, counted as buffered while this lives.
 pub struct Body {
@@ -33,7 +34,9 @@ pub fn has_body(request: &HttpRequest) -> bool {
 /// The first of these that is not so.
 pub fn caller(relay: &Relay, request: &HttpRequest, at: Timestamp) -> Result<Caller, Failure> {
     let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-    let key = Credentials::from_headers(headers).key()?;
+    let mut credentials = Credentials::from_headers(headers);
+    add_query_key(&mut credentials, request);
+    let key = credentials.key()?;
     let caller = identify(&*relay.directory, &key, at)?;
     // A connection without an address comes from nowhere on any list.
     let permitted = request.peer_addr().map_or(!caller.has_ip_list(), |peer| caller.permits_ip(peer.ip()));
@@ -44,6 +47,39 @@ pub fn caller(relay: &Relay, request: &HttpRequest, at: Timestamp) -> Result<Cal
         return Err(Failure::scope_missing());
     }
     Ok(caller)
+}
+
+/// Adds the key in the query, where Google's clients may put it; elsewhere it is none.
+fn add_query_key(credentials: &mut Credentials, request: &HttpRequest) {
+    let query = request.query_string();
+    if query.is_empty() || dialect_of_request(request) != Dialect::Gemini {
+        return;
+    }
+    for pair in query.split('&') {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        if percent::decode(name).is_some_and(|name| name == "key") {
+            let decoded = percent::decode(value);
+            credentials.add(decoded.as_deref().unwrap_or(value).as_bytes());
+        }
+    }
+}
+
+/// Refuses forms of an answer that cannot be read here, where the route lets the query choose one.
+///
+/// # Errors
+/// When `alt` is neither `sse` nor `json`.
+pub fn check_alt(request: &HttpRequest, names: &[&str]) -> Result<(), Failure> {
+    if !names.contains(&"alt") {
+        return Ok(());
+    }
+    let is_bad = |pair: &str| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        percent::decode(name).is_some_and(|name| name == "alt") && !matches!(value, "sse" | "json")
+    };
+    if request.query_string().split('&').any(is_bad) {
+        return Err(Failure::invalid_parameter("alt", "alt must be sse or json"));
+    }
+    Ok(())
 }
 
 /// Refuses what the body's own headers and the query already say.

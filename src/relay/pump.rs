@@ -1,5 +1,6 @@
 //! The pump: owns an exchange with a provider from the hold to the settlement, whatever its client does.
 
+mod events;
 mod free;
 mod plain;
 mod refused;
@@ -34,10 +35,17 @@ use crate::relay::verdict::Ending;
 use crate::relay::{OnDisconnect, Relay};
 use crate::telemetry::{RequestLine, UpstreamError};
 use crate::tokens::ApiToken;
-use crate::wire::{Ask, Call, Cut, Dialect, Meter, Metering, Outgoing, Translation, UsageEvent, outgoing};
+use crate::wire::{
+    Ask, Call, Cut, Dialect, Form, Meter, Metering, Outgoing, Translation, UsageEvent, outgoing, percent,
+};
+
+use events::Events;
 
 /// How long an abandoned stream is read on, for a usage figure already under way.
 const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Stands for the model in a path.
+const MODEL: &str = "{id}";
 
 /// What a pump works on.
 pub struct Exchange {
@@ -135,7 +143,7 @@ impl Exchange {
         }
         // A translated request always names its cap: the other dialect may ask for one.
         let is_capped = cap.is_sent || self.translation.is_some();
-        let request = self.request_of(self.cut(&channel, is_capped.then_some(cap.tokens)));
+        let request = self.request_of(&channel, self.cut(&channel, is_capped.then_some(cap.tokens)));
         ends.metered.dispatch();
         let patience = if self.ask.stream {
             Patience::stream(&channel.timeouts, began)
@@ -172,18 +180,27 @@ impl Exchange {
             Cut::Completions => (cap, "max_tokens", channel.stream_usage),
             Cut::Responses => (cap, "max_output_tokens", false),
             Cut::Messages => (cap, "max_tokens", false),
+            Cut::Generate => (cap, "maxOutputTokens", false),
             Cut::Nothing => (None, "", false),
         };
         outgoing(&self.ask, &Outgoing { model, cap, cap_field, ask_usage })
     }
 
-    fn request_of(&self, body: Bytes) -> ProviderRequest {
+    fn request_of(&self, channel: &Channel, body: Bytes) -> ProviderRequest {
         ProviderRequest {
             method: Method::POST,
-            path_and_query: self.target.clone().into_owned(),
+            path_and_query: self.target_of(channel),
             headers: self.headers.clone(),
             body,
         }
+    }
+
+    /// Path and query at `channel`, with its own name of the model where that stands in them.
+    fn target_of(&self, channel: &Channel) -> String {
+        if !self.call.path.contains(MODEL) {
+            return self.target.clone().into_owned();
+        }
+        self.target.replacen(MODEL, &percent::encode(channel.provider_model(&self.ask.model)), 1)
     }
 
     /// Whom failures are told.
@@ -199,7 +216,7 @@ impl Exchange {
     ) -> Result<ProviderReply, Fault> {
         match way {
             Way::Line(line) => line.send(request, patience).await,
-            Way::Demo => Ok(demo::answer(self.call.path, &request.body, self.relay.clock.now())),
+            Way::Demo => Ok(demo::answer(&request.path_and_query, &request.body, self.relay.clock.now())),
         }
     }
 
@@ -246,7 +263,14 @@ impl Exchange {
             return Box::pin(self.relay_sound(content_type, reply, headers, ends)).await;
         }
         if is_event_stream(&reply) {
-            Box::pin(self.relay_stream(reply.body, headers, ends)).await;
+            let stream = self.translation.as_ref().map(|translation| translation.stream());
+            let events = Events::sent(self.relay.settings.max_event_bytes).retold(stream);
+            Box::pin(self.relay_stream(reply.body, events, headers, ends)).await;
+        } else if self.ask.form == Form::StreamGenerate {
+            headers.push(("content-type", "application/json".to_owned()));
+            ends.client.tell_in_array();
+            let events = Events::in_array(self.relay.settings.max_event_bytes);
+            Box::pin(self.relay_stream(reply.body, events, headers, ends)).await;
         } else {
             self.relay_plain(reply, headers, ends).await;
         }

@@ -8,7 +8,7 @@ use crate::relay::failure::{Failure, Listener};
 use crate::relay::visit::Visit;
 use crate::relay::{Relay, inbound, models};
 use crate::telemetry::RequestLine;
-use crate::wire::{Dialect, Lookup, Route, Work, find};
+use crate::wire::{Dialect, Lookup, Route, Work, find, percent};
 
 /// Answers a request on a model route, or says that there is none.
 pub async fn serve(relay: web::Data<Relay>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
@@ -30,7 +30,11 @@ pub async fn serve(relay: web::Data<Relay>, request: HttpRequest, payload: web::
     visit.line.token = Some((caller.token().id, caller.token().user));
     match &route.work {
         Work::Call(call) => {
-            let incoming = Incoming { relay: relay.into_inner(), request, caller, visit };
+            let Some(model) = percent::decode(model) else {
+                let failure = Failure::model_not_found(model);
+                return visit.refuse(&request, &failure);
+            };
+            let incoming = Incoming { relay: relay.into_inner(), request, model, caller, visit };
             answer(incoming, call, payload).await
         }
         Work::Models => visit.listed(models::list(&relay.directory, &caller, dialect)),

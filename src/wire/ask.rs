@@ -7,6 +7,9 @@ mod blocks;
 mod chat;
 mod completions;
 mod embeddings;
+mod gemini;
+mod gemini_config;
+mod gemini_parts;
 mod inputs;
 mod items;
 mod messages;
@@ -28,6 +31,7 @@ use bytes::Bytes;
 
 use super::endpoints::Dialect;
 use super::json::{JsonFault, utf8};
+pub(in crate::wire) use gemini::tier_named;
 use reader::Reader;
 
 /// The largest output cap a client may ask for.
@@ -58,6 +62,16 @@ pub enum Form {
     Rerank,
     /// OpenAI's speech.
     Speech,
+    /// Gemini's `generateContent`.
+    Generate,
+    /// The same, streamed.
+    StreamGenerate,
+    /// Gemini's `countTokens`.
+    CountContent,
+    /// Gemini's `embedContent`.
+    EmbedContent,
+    /// Gemini's `batchEmbedContents`.
+    EmbedContents,
 }
 
 impl Form {
@@ -67,6 +81,8 @@ impl Form {
             Self::Chat | Self::Completions | Self::Responses => Dialect::OpenAi,
             Self::Embeddings | Self::Moderations | Self::Rerank | Self::Speech => Dialect::OpenAi,
             Self::Messages => Dialect::Anthropic,
+            Self::Generate | Self::StreamGenerate | Self::CountContent => Dialect::Gemini,
+            Self::EmbedContent | Self::EmbedContents => Dialect::Gemini,
         }
     }
 
@@ -74,7 +90,9 @@ impl Form {
     pub const fn has_output(self) -> bool {
         match self {
             Self::Chat | Self::Messages | Self::Completions | Self::Responses => true,
+            Self::Generate | Self::StreamGenerate => true,
             Self::Embeddings | Self::Moderations | Self::Rerank | Self::Speech => false,
+            Self::CountContent | Self::EmbedContent | Self::EmbedContents => false,
         }
     }
 
@@ -88,6 +106,11 @@ impl Form {
             Self::Moderations => moderations::read(reader),
             Self::Rerank => rerank::read(reader),
             Self::Speech => speech::read(reader),
+            Self::Generate => gemini::generate(reader, limits),
+            Self::StreamGenerate => gemini::stream(reader, limits),
+            Self::CountContent => gemini::count(reader),
+            Self::EmbedContent => gemini::embed(reader),
+            Self::EmbedContents => gemini::embed_all(reader),
         }
     }
 }
@@ -200,6 +223,36 @@ pub(super) struct Marks {
     pub(super) model: Range<usize>,
     /// The value of `stream_options`.
     pub(super) stream_options: StreamOptions,
+    /// Where Gemini's caps stand.
+    pub(super) generation_config: Place,
+    /// Where a body of Gemini's repeats the model that its path names.
+    pub(super) repeated_models: Vec<RepeatedModel>,
+}
+
+/// A model's name in a body whose path names it too.
+#[derive(Clone, Debug)]
+pub(super) struct RepeatedModel {
+    /// The value.
+    pub(super) span: Range<usize>,
+    /// What stands before the name in it.
+    pub(super) prefix: &'static str,
+}
+
+/// An object of a body, in which a member may have to be put.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Place {
+    /// Not there.
+    #[default]
+    Absent,
+    /// There, as null.
+    Null(Range<usize>),
+    /// There.
+    Object {
+        /// Behind its opening brace.
+        start: usize,
+        /// Whether members follow.
+        continues: bool,
+    },
 }
 
 /// The `stream_options` of a body.
@@ -257,7 +310,16 @@ impl Ask {
     /// # Errors
     /// When the body is no strict JSON object, or a field that enforcement reads is not what it must be.
     pub fn parse(form: Form, body: Bytes, limits: &AskLimits) -> Result<Self, AskFault> {
+        Self::parse_for("", form, body, limits)
+    }
+
+    /// The same of a body whose path names the `model`, percent-decoded; empty where the body does.
+    ///
+    /// # Errors
+    /// As [`Ask::parse`]; also when that is no name of a model, or the body names another.
+    pub fn parse_for(model: &str, form: Form, body: Bytes, limits: &AskLimits) -> Result<Self, AskFault> {
         let mut reader = Reader::new(utf8(&body)?);
+        model.clone_into(&mut reader.fields.model);
         form.read(&mut reader, limits)?;
         let fields = reader.finish()?;
         let tally = fields.tally;
@@ -290,6 +352,7 @@ impl Ask {
     /// All text that [`Ask::text_bound`] counts by its bytes, for a tokenizer. Walks the body once more.
     pub fn texts(&self) -> Vec<Cow<'_, str>> {
         let mut reader = Reader::collecting(utf8(&self.body).unwrap_or_default());
+        reader.fields.model.clone_from(&self.model);
         match self.form.read(&mut reader, &AskLimits { max_choices: i64::MAX }) {
             Ok(()) => reader.into_texts(),
             Err(_) => Vec::new(),

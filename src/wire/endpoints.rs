@@ -38,6 +38,8 @@ pub enum Cut {
     Responses,
     /// Anthropic's messages: `max_tokens` caps the output.
     Messages,
+    /// Gemini's generation: `maxOutputTokens` of its `generationConfig` caps the output.
+    Generate,
     /// Nothing: it has no output.
     Nothing,
 }
@@ -51,7 +53,7 @@ pub struct Call {
     pub cut: Cut,
     /// Whether it costs.
     pub charge: Charge,
-    /// The provider's own path, behind that of its `base_url`.
+    /// The provider's own path, behind that of its `base_url`; `{id}` stands for the model's name there.
     pub path: &'static str,
     /// The names of the query parameters that pass.
     pub query: &'static [&'static str],
@@ -109,7 +111,7 @@ pub(super) const MESSAGES: Call = Call {
     query: &["beta"],
 };
 
-static TABLE: [Route; 12] = [
+static TABLE: [Route; 24] = [
     Route {
         method: "POST",
         pattern: "/v1/chat/completions",
@@ -224,9 +226,38 @@ static TABLE: [Route; 12] = [
             query: &[],
         }),
     },
+    gemini("/v1beta/models/{id}:generateContent", Form::Generate, GENERATED),
+    gemini("/v1beta/models/{id}:streamGenerateContent", Form::StreamGenerate, GENERATED),
+    gemini("/v1beta/models/{id}:countTokens", Form::CountContent, Charge::Free),
+    gemini("/v1beta/models/{id}:embedContent", Form::EmbedContent, GENERATED),
+    gemini("/v1beta/models/{id}:batchEmbedContents", Form::EmbedContents, GENERATED),
+    gemini("/v1/models/{id}:generateContent", Form::Generate, GENERATED),
+    gemini("/v1/models/{id}:streamGenerateContent", Form::StreamGenerate, GENERATED),
+    gemini("/v1/models/{id}:countTokens", Form::CountContent, Charge::Free),
+    gemini("/v1/models/{id}:embedContent", Form::EmbedContent, GENERATED),
+    gemini("/v1/models/{id}:batchEmbedContents", Form::EmbedContents, GENERATED),
+    gemini_listing("/v1beta/models", Work::Models),
+    gemini_listing("/v1beta/models/{id}", Work::Model),
     Route { method: "GET", pattern: "/v1/models", dialect: None, work: Work::Models },
     Route { method: "GET", pattern: "/v1/models/{id}", dialect: None, work: Work::Model },
 ];
+
+const GENERATED: Charge = Charge::Metered(Metering::Generate);
+
+/// A method of Gemini's, which the provider has at the same path.
+const fn gemini(pattern: &'static str, form: Form, charge: Charge) -> Route {
+    let cut = if form.has_output() { Cut::Generate } else { Cut::Nothing };
+    Route {
+        method: "POST",
+        pattern,
+        dialect: Some(Dialect::Gemini),
+        work: Work::Call(Call { form, cut, charge, path: pattern, query: &["alt"] }),
+    }
+}
+
+const fn gemini_listing(pattern: &'static str, work: Work) -> Route {
+    Route { method: "GET", pattern, dialect: Some(Dialect::Gemini), work }
+}
 
 /// The route of `method` and `path`, which is the raw path of the request line without its query.
 pub fn find<'a>(method: &str, path: &'a str) -> Lookup<'a> {
@@ -235,6 +266,13 @@ pub fn find<'a>(method: &str, path: &'a str) -> Lookup<'a> {
         let Some(model) = matched(route.pattern, path) else { continue };
         if route.method == method {
             return Lookup::Route { route, model };
+        }
+        // What stands behind the colon is a method of Google's, and no part of a model's name; one that nobody knows has no route.
+        if route.pattern.contains("{id}:") {
+            return Lookup::MethodNotAllowed { route };
+        }
+        if method == "POST" && model.is_some_and(|model| model.contains(':')) {
+            continue;
         }
         found = Lookup::MethodNotAllowed { route };
     }
@@ -274,6 +312,10 @@ mod tests {
             ("POST", "/v1/audio/speech", "/v1/audio/speech", None),
             ("POST", "/v1/messages", "/v1/messages", None),
             ("POST", "/v1/messages/count_tokens", "/v1/messages/count_tokens", None),
+            ("POST", "/v1beta/models/g:generateContent", "/v1beta/models/{id}:generateContent", Some("g")),
+            ("POST", "/v1/models/a%2Fb:countTokens", "/v1/models/{id}:countTokens", Some("a%2Fb")),
+            ("GET", "/v1beta/models", "/v1beta/models", None),
+            ("GET", "/v1beta/models/g", "/v1beta/models/{id}", Some("g")),
             ("GET", "/v1/models", "/v1/models", None),
             ("GET", "/v1/models/gpt-4o", "/v1/models/{id}", Some("gpt-4o")),
             ("GET", "/v1/models/a/b:c", "/v1/models/{id}", Some("a/b:c")),
@@ -287,9 +329,18 @@ mod tests {
             ("GET", "/v1/messages", "POST"),
             ("TRACE", "/v1/models", "GET"),
             ("DELETE", "/v1/models/x", "GET"),
+            ("POST", "/v1beta/models/x", "GET"),
+            ("GET", "/v1beta/models/x:generateContent", "POST"),
+            ("GET", "/v1/models/x:streamGenerateContent", "POST"),
         ] {
             let Lookup::MethodNotAllowed { route } = find(method, path) else { panic!("{path}") };
             assert_eq!(route.method, allow, "{method} {path}");
+        }
+        for verb in
+            ["predict", "batchGenerateContent", "generatecontent", "generateContent/", "generateContent:x"]
+        {
+            let path = format!("/v1beta/models/x:{verb}");
+            assert_eq!(find("POST", &path), Lookup::NotFound, "{path}");
         }
     }
 
@@ -338,8 +389,16 @@ mod tests {
         patterns.sort_unstable();
         patterns.dedup();
         assert_eq!(patterns.len(), TABLE.len(), "one row for each route");
-        let free =
-            ["/v1/messages/count_tokens", "/v1/responses/input_tokens", "/v1/models", "/v1/models/{id}"];
+        let free = [
+            "/v1/messages/count_tokens",
+            "/v1/responses/input_tokens",
+            "/v1beta/models/{id}:countTokens",
+            "/v1/models/{id}:countTokens",
+            "/v1beta/models",
+            "/v1beta/models/{id}",
+            "/v1/models",
+            "/v1/models/{id}",
+        ];
         for route in &TABLE {
             let is_free = match route.work {
                 Work::Models | Work::Model => true,

@@ -2,6 +2,7 @@
 //! of an event, and changes nothing; it only says which event is the gateway's own. Must not know prices.
 
 mod chat;
+mod gemini;
 mod inputs;
 mod messages;
 mod responses;
@@ -30,6 +31,8 @@ pub enum Metering {
     Responses,
     /// Answers without output (embeddings, moderations, rankings): `usage` of the body, where it has one.
     Inputs,
+    /// Gemini's answers: `usageMetadata` of the body, or of each chunk of a stream.
+    Generate,
     /// Speech: nowhere. What it costs is known beforehand.
     Speech,
 }
@@ -54,6 +57,8 @@ pub enum Step {
     Terminator,
     /// It ends the stream and says itself that the answer failed: pass it on when the books are closed.
     Failure,
+    /// The answer ends with it: pass it on, and all that follows, when the stream has ended and the books are closed.
+    Last,
     /// It is an error, and ends the stream.
     Fault,
 }
@@ -121,6 +126,7 @@ pub struct Meter {
     tier: Option<ServiceTier>,
     output_bytes: i64,
     tool_calls: i64,
+    candidates: gemini::Candidates,
     has_output: bool,
     suspect: bool,
     seen: Seen,
@@ -157,6 +163,8 @@ enum Content {
     Some,
     /// Some, by its form, with nothing in it.
     Hollow,
+    /// Its last part, which more that is none may follow.
+    Last,
     /// Its end.
     End,
 }
@@ -172,6 +180,7 @@ impl Meter {
             tier: None,
             output_bytes: 0,
             tool_calls: 0,
+            candidates: gemini::Candidates::default(),
             has_output: false,
             suspect: false,
             seen: Seen::default(),
@@ -197,8 +206,10 @@ impl Meter {
         if is_error || document.is_error {
             return Step::Fault;
         }
-        if document.content == Content::End {
-            return Step::Terminator;
+        match document.content {
+            Content::End => return Step::Terminator,
+            Content::Last => return Step::Last,
+            _ => {}
         }
         let is_hollow = document.has_usage && document.content == Content::Hollow;
         if is_hollow && self.usage_event == UsageEvent::Gateway { Step::Strip } else { Step::Forward }
@@ -249,6 +260,10 @@ impl Meter {
                 let calls = TokenCount::clamped(self.tool_calls);
                 Some(Usage { tool_calls: usage.tool_calls.max(calls), ..usage })
             }
+            Metering::Generate => {
+                let calls = TokenCount::clamped(self.tool_calls);
+                Some(Usage { tool_calls: calls, ..figures.google_usage() })
+            }
             Metering::Inputs => figures.input_usage(),
             Metering::Speech => None,
             Metering::Messages => {
@@ -277,6 +292,7 @@ impl Meter {
                 Metering::Chat => self.chat(&mut cursor)?,
                 Metering::Messages => self.message_or_event(&mut cursor)?,
                 Metering::Responses => self.response_or_event(&mut cursor)?,
+                Metering::Generate => self.generated(&mut cursor)?,
                 Metering::Inputs => self.results(&mut cursor)?,
                 Metering::Speech => self.speech(&mut cursor)?,
             };
@@ -295,7 +311,7 @@ impl Meter {
             _ if document.is_error => {}
             Content::None => self.seen.no_answer = true,
             Content::Idle => {}
-            Content::Some | Content::Hollow | Content::End => self.seen.answer = true,
+            Content::Some | Content::Hollow | Content::Last | Content::End => self.seen.answer = true,
         }
         document
     }

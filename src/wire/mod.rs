@@ -3,6 +3,7 @@
 //! told in another ([`Translation`]), and in the one table of routes which of these belong together ([`Route`]).
 //! Owns no price, no limit, no connection; must not know of tokens, the catalogue or HTTP libraries.
 
+mod array;
 mod ask;
 mod count;
 mod endpoints;
@@ -14,11 +15,12 @@ pub mod percent;
 mod sse;
 mod translate;
 
+pub use array::ArraySplitter;
 pub use ask::{Ask, AskFault, AskLimits, Form, ServiceTier};
 pub use count::count;
 pub use endpoints::{Call, Charge, Cut, Dialect, Lookup, Route, Work, find};
 pub use json::{JsonFault, members};
 pub use meter::{Answer, Meter, Metering, Reading, Step, UsageEvent};
 pub use outgoing::{CAP_FIELDS, Outgoing, outgoing};
-pub use sse::{Event, Splitter};
+pub use sse::{Event, EventTooLarge, Splitter};
 pub use translate::{ChatStream, Translation, targets};

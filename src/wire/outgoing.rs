@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::ask::{Ask, StreamOptions};
+use super::ask::{Ask, Place, StreamOptions};
+use super::endpoints::Dialect;
 
 /// The fields that cap the output of OpenAI's chat; every one of them that is in a body is lowered. A channel's
 /// `output_cap_field` must be one of these, or a body could hold it twice.
@@ -29,14 +30,7 @@ type Edit = (Range<usize>, String);
 /// The body to send: `ask`'s own with `edits` made. Shares its bytes when nothing changes.
 pub fn outgoing(ask: &Ask, edits: &Outgoing<'_>) -> Bytes {
     let mut list = Vec::new();
-    match edits.model {
-        // Which model a provider takes by itself was decided here, so it is said.
-        Some(model) if ask.marks().model.is_empty() => {
-            list.push(first_member(ask, &format!("\"model\":{}", quoted(model))));
-        }
-        Some(model) if model != ask.model => list.push((ask.marks().model.clone(), quoted(model))),
-        _ => {}
-    }
+    rename(ask, edits.model, &mut list);
     if let Some(cap) = edits.cap {
         lower_caps(ask, cap, edits.cap_field, &mut list);
     }
@@ -44,6 +38,20 @@ pub fn outgoing(ask: &Ask, edits: &Outgoing<'_>) -> Bytes {
         list.push(usage_edit(ask));
     }
     splice(&ask.body, list)
+}
+
+/// Gives the model its name at the provider, wherever the body has it.
+fn rename(ask: &Ask, model: Option<&str>, list: &mut Vec<Edit>) {
+    let Some(model) = model else { return };
+    if ask.form.dialect() == Dialect::Gemini {
+        let repeated = ask.marks().repeated_models.iter().filter(|_| model != ask.model);
+        list.extend(repeated.map(|own| (own.span.clone(), quoted(&format!("{}{model}", own.prefix)))));
+    } else if ask.marks().model.is_empty() {
+        // Which model a provider takes by itself was decided here, so it is said.
+        list.push(first_member(ask, &format!("\"model\":{}", quoted(model))));
+    } else if model != ask.model {
+        list.push((ask.marks().model.clone(), quoted(model)));
+    }
 }
 
 fn lower_caps(ask: &Ask, cap: i64, field: &str, list: &mut Vec<Edit>) {
@@ -59,9 +67,22 @@ fn lower_caps(ask: &Ask, cap: i64, field: &str, list: &mut Vec<Edit>) {
     let right = ask.cap.fields.iter().find(|own| own.name == field);
     let edit = match right.or(ask.cap.fields.first()) {
         Some(null) => (null.span.clone(), cap.to_string()),
+        None if ask.form.dialect() == Dialect::Gemini => configured(ask, &format!("{}:{cap}", quoted(field))),
         None => first_member(ask, &format!("{}:{cap}", quoted(field))),
     };
     list.push(edit);
+}
+
+/// Puts `member` into `generationConfig`.
+fn configured(ask: &Ask, member: &str) -> Edit {
+    match &ask.marks().generation_config {
+        Place::Absent => first_member(ask, &format!("\"generationConfig\":{{{member}}}")),
+        Place::Null(span) => (span.clone(), format!("{{{member}}}")),
+        Place::Object { start, continues } => {
+            let comma = if *continues { "," } else { "" };
+            (*start..*start, format!("{member}{comma}"))
+        }
+    }
 }
 
 fn usage_edit(ask: &Ask) -> Edit {

@@ -11,13 +11,33 @@ pub fn decode(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
+/// `text` as one part of a path: all but letters, digits, `-`, `.`, `_` and `~` encoded.
+pub fn encode(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
 fn hex(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::decode;
+    use super::{decode, encode};
+
+    #[test]
+    fn what_is_encoded_is_itself_again() {
+        assert_eq!(encode("gemini-2.5_x~"), "gemini-2.5_x~");
+        assert_eq!(encode("a/b:c é%2F"), "a%2Fb%3Ac%20%C3%A9%252F");
+        assert_eq!(decode(&encode("a/b:c é%2F")).as_deref(), Some("a/b:c é%2F"));
+    }
 
     #[test]
     fn it_is_undone_once() {

@@ -77,6 +77,12 @@ impl Event {
         self.raw.get(span.clone()).unwrap_or_default()
     }
 
+    /// Of bytes that are no server-sent event, in which `data` stands there, if at all.
+    pub fn plain(raw: Bytes, data: Option<Range<usize>>) -> Self {
+        let data = data.map_or(Lines::None, Lines::One);
+        Self { raw, start: 0, data, name: None }
+    }
+
     fn parse(raw: Bytes, start: usize) -> Self {
         let mut data = Lines::None;
         for span in values(&raw, start, b"data").take(2) {

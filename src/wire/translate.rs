@@ -39,8 +39,7 @@ pub struct Translation {
 pub const fn targets(form: Form) -> &'static [Dialect] {
     match form {
         Form::Chat => &[Dialect::Anthropic],
-        Form::Messages | Form::Completions | Form::Responses => &[],
-        Form::Embeddings | Form::Moderations | Form::Rerank | Form::Speech => &[],
+        _ => &[],
     }
 }
 

@@ -31,7 +31,7 @@ impl Exchange {
     async fn ask_freely(&self, channel: &Arc<Channel>) -> Result<ProviderReply, Fault> {
         let began = Instant::now();
         let way = find_way(channel).await?;
-        let request = self.request_of(self.cut(channel, None));
+        let request = self.request_of(channel, self.cut(channel, None));
         self.send(way, request, Patience::plain(&channel.timeouts, began)).await
     }
 

@@ -13,8 +13,9 @@ use crate::relay::headers::Headers;
 use crate::relay::metered::Metered;
 use crate::relay::verdict::Ending;
 use crate::telemetry::UpstreamError;
-use crate::wire::{ChatStream, Event, Splitter, Step};
+use crate::wire::{Event, EventTooLarge, Step};
 
+use super::events::{Events, Untold};
 use super::{Ends, Exchange, FAREWELL};
 
 /// How long the head waits for the first event: a provider that fails at once is then told with a status of its own.
@@ -45,12 +46,14 @@ enum Stop {
 }
 
 impl Exchange {
-    pub(super) async fn relay_stream(&self, mut body: ReplyBody, mut headers: Headers, ends: &mut Ends<'_>) {
+    pub(super) async fn relay_stream(
+        &self,
+        mut body: ReplyBody,
+        mut events: Events,
+        mut headers: Headers,
+        ends: &mut Ends<'_>,
+    ) {
         headers.extend(self.rate_headers());
-        let mut events = Events {
-            splitter: Splitter::new(self.relay.settings.max_event_bytes),
-            retold: self.translation.as_ref().map(|translation| Box::new(translation.stream())),
-        };
         let stop = self.forward(&mut body, &mut events, &headers, ends).await;
         let (ending, failure) = match stop {
             Stop::Terminator(last) => {
@@ -143,12 +146,14 @@ impl Exchange {
         let mut read = 0;
         let reading = async {
             while read <= FAREWELL_BYTES {
-                let Some(Ok(piece)) = body.next().await else { return Ending::ClientGone };
+                let piece = match body.next().await {
+                    Some(Ok(piece)) => piece,
+                    Some(Err(_)) => return Ending::ClientGone,
+                    None => return gone(&take_last(events, metered)),
+                };
                 read += piece.len();
-                match take(events, piece, metered).1 {
-                    None => {}
-                    Some(Stop::Terminator(_)) => return Ending::ClientGoneComplete,
-                    Some(_) => return Ending::ClientGone,
+                if let Some(stop) = take(events, piece, metered).1 {
+                    return gone(&stop);
                 }
             }
             Ending::ClientGone
@@ -159,59 +164,66 @@ impl Exchange {
     }
 }
 
+/// How a stream ended that its client has left.
+const fn gone(stop: &Stop) -> Ending {
+    match stop {
+        Stop::Terminator(_) => Ending::ClientGoneComplete,
+        _ => Ending::ClientGone,
+    }
+}
+
 /// Meters the events that a piece completes: what of them goes to the client, and what stops the stream.
 fn take(events: &mut Events, piece: Bytes, metered: &mut Metered) -> (Bytes, Option<Stop>) {
-    events.splitter.push(piece);
+    events.push(piece);
     let mut out = Out::default();
     loop {
-        match events.splitter.next_event() {
-            Ok(Some(event)) => match metered.meter.on_event(&event) {
-                Step::Forward => match events.tell(event) {
-                    Ok(told) => out.add(told),
-                    Err(stop) => return (out.joined(), Some(stop)),
-                },
-                Step::Strip => {}
-                Step::Terminator => return (out.joined(), Some(events.tell_last(event))),
-                Step::Failure => return (out.joined(), Some(Stop::Failed(event.raw))),
-                Step::Fault => return (out.joined(), Some(Stop::Fault)),
-            },
+        let event = match events.next_event() {
+            Ok(Some(event)) => event,
             Ok(None) => return (out.joined(), None),
-            Err(_) => return (out.joined(), Some(Stop::TooLarge)),
-        }
+            Err(EventTooLarge) => return (out.joined(), Some(Stop::TooLarge)),
+        };
+        let stop = match metered.meter.on_event(&event) {
+            Step::Forward if !events.is_keeping() => match events.tell(event) {
+                Ok(told) => {
+                    out.add(told);
+                    continue;
+                }
+                Err(Untold) => Stop::Fault,
+            },
+            Step::Forward | Step::Last => match events.keep(&event.raw) {
+                Ok(()) => continue,
+                Err(EventTooLarge) => Stop::TooLarge,
+            },
+            Step::Strip => continue,
+            Step::Terminator => tell_last(events, event),
+            Step::Failure => Stop::Failed(event.raw),
+            Step::Fault => Stop::Fault,
+        };
+        return (out.joined(), Some(stop));
     }
 }
 
-/// Meters what came behind the last blank line when the stream has ended. A terminator counts without one; anything else is
-/// no event to a client, so it is not passed on: the error that follows must stand alone.
+/// What the client is told of the event that ends the stream.
+fn tell_last(events: &mut Events, event: Event) -> Stop {
+    events.tell(event).map_or(Stop::Fault, Stop::Terminator)
+}
+
+/// Meters what came behind the last event when the stream has ended. A terminator counts without a blank line; anything else
+/// is no event to a client, so it is not passed on: the error that follows must stand alone.
 fn take_last(events: &mut Events, metered: &mut Metered) -> Stop {
-    let Some(event) = events.splitter.finish() else { return Stop::NoTerminator };
-    match metered.meter.on_event(&event) {
-        Step::Terminator => events.tell_last(event),
-        Step::Failure => Stop::Failed(event.raw),
-        Step::Fault => Stop::Fault,
-        Step::Forward | Step::Strip => Stop::NoTerminator,
-    }
-}
-
-/// The events of a provider, and how its client is told them where that speaks another dialect.
-struct Events {
-    splitter: Splitter,
-    retold: Option<Box<ChatStream>>,
-}
-
-impl Events {
-    /// What the client is told of `event`.
-    fn tell(&mut self, event: Event) -> Result<Bytes, Stop> {
-        match &mut self.retold {
-            None => Ok(event.raw),
-            Some(stream) => stream.tell(&event).map_err(|_| Stop::Fault),
+    if let Some(event) = events.finish() {
+        let is_last = match metered.meter.on_event(&event) {
+            Step::Terminator => return tell_last(events, event),
+            Step::Failure => return Stop::Failed(event.raw),
+            Step::Fault => return Stop::Fault,
+            Step::Last => true,
+            Step::Forward | Step::Strip => events.is_keeping(),
+        };
+        if is_last && events.keep(&event.raw).is_err() {
+            return Stop::TooLarge;
         }
     }
-
-    /// The same of the one that ends the stream.
-    fn tell_last(&mut self, event: Event) -> Stop {
-        self.tell(event).map_or_else(|stop| stop, Stop::Terminator)
-    }
+    events.kept().map_or(Stop::NoTerminator, Stop::Terminator)
 }
 
 /// Events that leave in one write.

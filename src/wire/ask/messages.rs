@@ -222,7 +222,7 @@ fn inline_kind(value: &str, kind: Media) -> Option<Media> {
 }
 
 /// Units of so many characters of base64, rounded up.
-fn sound_units(characters: usize) -> i64 {
+pub(super) fn sound_units(characters: usize) -> i64 {
     // Four characters hold three bytes.
     let bytes = long(characters).saturating_mul(3).div_euclid(4).saturating_add(1);
     bytes.div_euclid(AUDIO_BYTES).saturating_add(1)

@@ -9,18 +9,20 @@ use crate::wire::json::{Cursor, JsonFault, Kind};
 pub(super) struct Figures {
     pub(super) input: Option<TokenCount>,
     pub(super) output: Option<TokenCount>,
-    total: Option<TokenCount>,
+    pub(super) total: Option<TokenCount>,
     pub(super) cached: Option<TokenCount>,
     pub(super) cache_write: Option<TokenCount>,
-    audio_input: Option<TokenCount>,
-    image_input: Option<TokenCount>,
-    reasoning: Option<TokenCount>,
-    audio_output: Option<TokenCount>,
-    image_output: Option<TokenCount>,
+    pub(super) audio_input: Option<TokenCount>,
+    pub(super) image_input: Option<TokenCount>,
+    pub(super) reasoning: Option<TokenCount>,
+    pub(super) audio_output: Option<TokenCount>,
+    pub(super) image_output: Option<TokenCount>,
     /// Anthropic says of the cache's writes how long they live.
     pub(super) cache_write_5m: Option<TokenCount>,
     pub(super) cache_write_1h: Option<TokenCount>,
     pub(super) tool_calls: Option<TokenCount>,
+    /// Google counts the input that its tools brought beside the prompt.
+    pub(super) tool_input: Option<TokenCount>,
 }
 
 /// What a `usage` member holds.
@@ -170,6 +172,7 @@ impl Figures {
             audio_output: self.audio_output.max(other.audio_output),
             image_output: self.image_output.max(other.image_output),
             tool_calls: self.tool_calls.max(other.tool_calls),
+            tool_input: self.tool_input.max(other.tool_input),
         }
     }
 
@@ -211,6 +214,26 @@ impl Figures {
     pub(super) fn input_usage(self) -> Option<Usage> {
         let whole = Self { input: self.input.max(self.total), output: None, total: None, ..self }.usage();
         (whole.all_input() > TokenCount::ZERO).then_some(whole)
+    }
+
+    /// The kinds as Google reports them: thoughts beside the output, input of tools beside the prompt, the cache's within it.
+    pub(super) fn google_usage(self) -> Usage {
+        let mut input = self.input.unwrap_or_default().plus(self.tool_input.unwrap_or_default());
+        let mut output = self.output.unwrap_or_default();
+        let reasoning = self.reasoning.unwrap_or_default();
+        // What only the total knows is output: it is the dearer.
+        let beside = self.total.unwrap_or_default().minus(input.plus(output).plus(reasoning));
+        Usage {
+            cached_input: taken(&mut input, self.cached),
+            audio_input: taken(&mut input, self.audio_input),
+            image_input: taken(&mut input, self.image_input),
+            input,
+            reasoning,
+            audio_output: taken(&mut output, self.audio_output),
+            image_output: taken(&mut output, self.image_output),
+            output: output.plus(beside),
+            ..Usage::default()
+        }
     }
 
     /// The disjoint kinds. A detail is at most what is left of its total.
