@@ -211,7 +211,9 @@ fn respond(head: Head, to: Listener) -> HttpResponse {
     match head {
         Head::Whole { body, .. } => response.content_type("application/json").body(body),
         // Sound has its own type; and may be kept.
-        Head::Stream { feed, headers } if headers.iter().any(|(name, _)| *name == "content-type") => response.body(feed),
+        Head::Stream { feed, headers } if headers.iter().any(|(name, _)| *name == "content-type") => {
+            response.body(feed)
+        }
         Head::Stream { feed, .. } => response
             .content_type("text/event-stream")
             .insert_header(("cache-control", "no-cache"))

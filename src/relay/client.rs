@@ -65,12 +65,7 @@ pub struct Left;
 impl Client {
     /// A client that waits for a head at the other end of `head`, is told of failures as `listener` whose request had `form`, and
     /// is given up when it takes nothing for `write_timeout`.
-    pub fn new(
-        head: oneshot::Sender<Head>,
-        listener: Listener,
-        form: Form,
-        write_timeout: Duration,
-    ) -> Self {
+    pub fn new(head: oneshot::Sender<Head>, listener: Listener, form: Form, write_timeout: Duration) -> Self {
         Self { state: State::Waiting(head), listener, form, array: None, write_timeout }
     }
 

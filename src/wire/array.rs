@@ -134,7 +134,11 @@ mod tests {
     #[test]
     fn elements_are_cut_wherever_the_network_cuts() {
         for (text, want, whole) in [
-            ("[{\"a\":\"]}\\\"\\\\\"}\r\n,\r\n{\"b\":[{}]}\n]\n", &["{\"a\":\"]}\\\"\\\\\"}", "{\"b\":[{}]}"][..], true),
+            (
+                "[{\"a\":\"]}\\\"\\\\\"}\r\n,\r\n{\"b\":[{}]}\n]\n",
+                &["{\"a\":\"]}\\\"\\\\\"}", "{\"b\":[{}]}"][..],
+                true,
+            ),
             ("[]", &[], true),
             ("[", &[], false),
             ("[{}", &["{}"], false),
@@ -152,7 +156,11 @@ mod tests {
                 }
                 raw.extend(splitter.finish().map(|event| event.raw.to_vec()).unwrap_or_default());
                 assert_eq!(raw, text.as_bytes(), "{text} by {size}");
-                assert_eq!((seen.as_slice(), splitter.is_whole()), (&want.iter().map(|e| (*e).to_owned()).collect::<Vec<_>>()[..], whole), "{text} by {size}");
+                assert_eq!(
+                    (seen.as_slice(), splitter.is_whole()),
+                    (&want.iter().map(|e| (*e).to_owned()).collect::<Vec<_>>()[..], whole),
+                    "{text} by {size}"
+                );
             }
         }
     }

@@ -320,7 +320,9 @@ mod tests {
             let Lookup::MethodNotAllowed { route } = find(method, path) else { panic!("{path}") };
             assert_eq!(route.method, allow, "{method} {path}");
         }
-        for verb in ["predict", "batchGenerateContent", "generatecontent", "generateContent/", "generateContent:x"] {
+        for verb in
+            ["predict", "batchGenerateContent", "generatecontent", "generateContent/", "generateContent:x"]
+        {
             let path = format!("/v1beta/models/x:{verb}");
             assert_eq!(find("POST", &path), Lookup::NotFound, "{path}");
         }

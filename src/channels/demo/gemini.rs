@@ -87,7 +87,9 @@ impl Wish {
         let chunks = self.chunks(id);
         let pieces = chunks.iter().enumerate().map(|(at, chunk)| format!("{}{chunk}", lead(at)));
         let mut reply = stream_reply(pieces.chain(["\r\n]\r\n".to_owned()]));
-        reply.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=UTF-8"));
+        reply
+            .headers
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=UTF-8"));
         reply
     }
 }
@@ -126,8 +128,7 @@ fn embedding(request: &Value) -> Result<(Value, u64), Complaint> {
     let texts = texts_of(&request["content"]["parts"])?;
     let units = texts.iter().map(|text| count(text)).fold(0_u64, u64::saturating_add);
     let digits = id_of(texts.concat().as_bytes());
-    let values: Vec<f64> =
-        digits.bytes().take(8).map(|digit| f64::from(digit % 16) / 16.0 - 0.5).collect();
+    let values: Vec<f64> = digits.bytes().take(8).map(|digit| f64::from(digit % 16) / 16.0 - 0.5).collect();
     Ok((json!({ "values": values }), units))
 }
 

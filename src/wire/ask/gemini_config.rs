@@ -61,12 +61,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn generation_member(
-        &mut self,
-        key: &Text<'a>,
-        name: &str,
-        limits: &AskLimits,
-    ) -> Result<(), JsonFault> {
+    fn generation_member(&mut self, key: &Text<'a>, name: &str, limits: &AskLimits) -> Result<(), JsonFault> {
         match name {
             "maxOutputTokens" => self.generation_cap(),
             "candidateCount" => self.candidates(limits.max_choices),

@@ -76,7 +76,8 @@ impl Meter {
                 match name {
                     "index" => index = cursor.skip()?.parse().unwrap_or(0),
                     "finishReason" | "finish_reason" => {
-                        is_finished = !matches!(cursor.skip()?, "null" | "\"\"" | "\"FINISH_REASON_UNSPECIFIED\"");
+                        is_finished =
+                            !matches!(cursor.skip()?, "null" | "\"\"" | "\"FINISH_REASON_UNSPECIFIED\"");
                     }
                     "content" => meter.content(cursor)?,
                     "groundingMetadata" | "grounding_metadata" => {
@@ -186,7 +187,9 @@ impl UsageReader {
             _ => {
                 let details = match name {
                     // Two services of Google's spell it differently.
-                    "promptTokensDetails" | "promptTokenDetails" | "prompt_tokens_details" => &mut self.prompt,
+                    "promptTokensDetails" | "promptTokenDetails" | "prompt_tokens_details" => {
+                        &mut self.prompt
+                    }
                     "cacheTokensDetails" | "cache_tokens_details" => &mut self.cache,
                     "toolUsePromptTokensDetails" | "tool_use_prompt_tokens_details" => &mut self.tools,
                     "candidatesTokensDetails" | "candidates_tokens_details" => &mut self.output,
