@@ -64,7 +64,7 @@ fn whole(usage: &Value) -> Value {
 }
 
 fn sse(chunk: &Value) -> String {
-    format!("data: {chunk}\r\n\r\n")
+    format!("data: {chunk}\n\n")
 }
 
 fn json_head() -> Reply {
@@ -189,7 +189,7 @@ fn a_stream_of_an_array() {
 fn a_stream_that_breaks() {
     let mock = Mock::start(|request: &Received| {
         let is_array = !request.target.contains("alt=sse");
-        let begun = chunk("twelve bytes", None, &json!({"promptTokenCount": 40}));
+        let begun = chunk("twelve bytes", None, &json!({"promptTokenCount": 40, "candidatesTokenCount": 1}));
         let error = json!({"error": {"code": 503, "message": "mock", "status": "UNAVAILABLE"}});
         let reply =
             if is_array { json_head().chunk(format!("[{begun}")) } else { Reply::sse().chunk(sse(&begun)) };
@@ -214,8 +214,8 @@ fn a_stream_that_breaks() {
                 (&json!(502), &json!("UNAVAILABLE"))
             );
             assert!(!text.contains("finishReason") && !text.trim_end().ends_with(']'), "{text}");
-            // The input as the provider said, the output as it was counted here: 12 bytes.
-            assert_eq!(charged(&gateway, &answer), 40 * PRICES[0] + 3 * PRICES[3], "{target}");
+            // As the provider said: that is more than the floor and what was counted here.
+            assert_eq!(charged(&gateway, &answer), 40 * PRICES[0] + PRICES[3], "{target}");
         }
     }
 }
@@ -322,6 +322,18 @@ fn a_lowered_cap() {
     assert_eq!(refused.header("x-should-retry"), Some("false"));
 }
 
+#[track_caller]
+fn assert_refused(answer: &Response, (status, word, reason): (u16, &str, &str)) {
+    let error = &answer.json()["error"];
+    assert_eq!(
+        (answer.status, &error["code"], &error["status"]),
+        (status, &json!(status), &json!(word)),
+        "{error}"
+    );
+    assert_eq!(error["details"][0]["reason"], reason, "{error}");
+    assert_eq!(error["details"][0]["domain"], "tollgate");
+}
+
 #[test]
 fn refusals_in_the_dialect() {
     let mock =
@@ -377,14 +389,7 @@ fn refusals_in_the_dialect() {
         (ask(&gateway, &spent, EVENTS, &none), 402, "RESOURCE_EXHAUSTED", "INSUFFICIENT_QUOTA"),
         (ask(&gateway, &daily, ARRAY, &none), 429, "RESOURCE_EXHAUSTED", "DAILY_LIMIT_EXCEEDED"),
     ] {
-        let error = answer.json()["error"].clone();
-        assert_eq!(
-            (answer.status, &error["code"], &error["status"]),
-            (status, &json!(status), &json!(word)),
-            "{error}"
-        );
-        assert_eq!(error["details"][0]["reason"], reason, "{error}");
-        assert_eq!(error["details"][0]["domain"], "tollgate");
+        assert_refused(&answer, (status, word, reason));
     }
     assert_eq!(mock.count(), 0);
 }
@@ -503,8 +508,11 @@ fn the_demo_model() {
     let array = ask(&gateway, &token, &method("streamGenerateContent"), &more).expect(200);
     assert_eq!(text(array.json().as_array().unwrap()), text(std::slice::from_ref(&plain)));
     let events = ask(&gateway, &token, &method("streamGenerateContent?alt=sse"), &more).expect(200);
-    let events: Vec<Value> =
-        events.events().iter().map(|event| serde_json::from_str(event).unwrap()).collect();
+    let events = events.text();
+    let events: Vec<Value> = events
+        .split_terminator("\r\n\r\n")
+        .map(|event| serde_json::from_str(event.strip_prefix("data: ").unwrap()).unwrap())
+        .collect();
     assert_eq!(text(&events), text(std::slice::from_ref(&plain)));
     assert_eq!(gateway.last_entry(&token)["output_tokens"], plain["usageMetadata"]["candidatesTokenCount"]);
     let count = ask(&gateway, &token, &method("countTokens"), &json!({})).expect(200).json();
