@@ -20,7 +20,7 @@
 //! | [`usage`] | what a model used, by kind | prices, wire formats |
 //! | [`catalogue`] | models, prices, `Terms`: the only rounding | budgets, channels, files |
 //! | [`tokens`] | `ApiToken`, keys, credentials, `Caller`, allow-lists | money spent, storage, HTTP |
-//! | [`wire`] | the dialects, bytes in and values out: the table of routes, `Ask`, `Meter`, `Splitter`, errors, `Translation` | tokens, prices, HTTP libraries |
+//! | [`wire`] | the dialects, bytes in and values out: the table of routes, `Ask`, `Meter`, splitters of streams, errors, `Translation` | tokens, prices, HTTP libraries |
 //! | [`ledger`] | `Book`: every rule of money; reservations, windows, the journal's sending half | SQL, HTTP, models' prices |
 //! | [`limits`] | requests and tokens a minute, requests in flight | money |
 //! | [`admission`] | `Gate`: the one place that lets a request through | HTTP, SQL, how a refusal is worded |

@@ -1,5 +1,6 @@
 //! Requests in tables: what is read, what is refused, what counts.
 
+mod gemini;
 mod openai;
 
 use super::*;

@@ -14,7 +14,7 @@ pub(super) struct Candidates {
 }
 
 impl Candidates {
-    fn note(&mut self, index: i64, is_finished: bool) {
+    fn note(&mut self, (index, is_finished): (i64, bool)) {
         match self.seen.iter_mut().find(|(known, _)| *known == index) {
             Some((_, finished)) => *finished |= is_finished,
             None => self.seen.push((index, is_finished)),
@@ -87,7 +87,7 @@ impl Meter {
                 }
                 Ok(())
             })?;
-            self.candidates.note(index, is_finished);
+            self.candidates.note((index, is_finished));
         }
         Ok(searches)
     }

@@ -1,5 +1,6 @@
 //! Replies in tables: what was used, what is not believed, whose event is whose.
 
+mod gemini;
 mod openai;
 
 use bytes::Bytes;
