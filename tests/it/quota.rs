@@ -293,8 +293,6 @@ fn unmetered_routes() {
         "/v1/chat/completions/chatcmpl-1",
         "/v1/engines/m-out/completions",
         "/v1/messages/batches",
-        "/v1beta/models/m-out:generateContent",
-        "/v1beta/models/m-out:countTokens",
         "/v1/x",
         "/chat/completions",
         "/v1/v1/chat/completions",
