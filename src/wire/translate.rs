@@ -9,9 +9,12 @@
 //! tools; `answer` and `stream` tell what comes back.
 
 mod answer;
+mod gemini;
+mod prompt;
 mod proof;
 mod request;
 mod stream;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod tools;
