@@ -12,6 +12,7 @@
 mod chat;
 mod messages;
 mod prompt;
+mod proof;
 mod retelling;
 mod telling;
 #[cfg(test)]
