@@ -8,6 +8,3 @@ pub(super) mod hear;
 mod tests;
 mod thinking;
 pub(super) mod write;
-
-/// Why something cannot be said.
-const INEXPRESSIBLE: &str = "has no counterpart in the API of this model's provider (Gemini), and is not dropped in silence; leave it out";

@@ -3,10 +3,13 @@
 //! cannot say it refuses it by the name the client knows. Must not know of a wire format.
 
 use std::borrow::Cow;
+use std::ops::RangeInclusive;
 
 use serde_json::value::RawValue;
 
+use super::value::company;
 use crate::wire::ask::AskFault;
+use crate::wire::endpoints::Dialect;
 
 /// Something that the client set, and where.
 #[derive(Clone, Debug)]
@@ -21,6 +24,32 @@ impl<T> Set<T> {
     /// A refusal of it: `why` completes a sentence that begins with its path.
     pub(super) fn refuse(&self, why: &str) -> AskFault {
         AskFault::Parameter { param: Cow::Owned(self.path.clone()), message: format!("{} {why}", self.path) }
+    }
+
+    /// A refusal because the API of `to` has no such thing.
+    pub(super) fn inexpressible(&self, to: Dialect) -> AskFault {
+        let company = company(to);
+        self.refuse(&format!(
+            "has no counterpart in the API of this model's provider ({company}), and is not dropped in silence; leave it out"
+        ))
+    }
+}
+
+impl<'a> Set<&'a RawValue> {
+    /// The number, as it was spelled, if it is in the range that `to` takes.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub(super) fn within(&self, range: RangeInclusive<f64>, to: Dialect) -> Result<&'a RawValue, AskFault> {
+        let number: Option<f64> = serde_json::from_str(self.value.get()).ok();
+        if number.is_some_and(|number| range.contains(&number)) {
+            return Ok(self.value);
+        }
+        let (least, most, company) = (range.start(), range.end(), company(to));
+        let why = format!(
+            "must be a number from {least} to {most}: this model's provider ({company}) takes no other"
+        );
+        Err(self.refuse(&why))
     }
 }
 
@@ -60,6 +89,17 @@ pub(super) struct Prompt<'a> {
     pub(super) user: Option<Set<String>>,
     /// The tier of service.
     pub(super) tier: Option<Set<Tier>>,
+}
+
+impl Prompt<'_> {
+    /// Adds what `speaker` says: to its turn, if it spoke last.
+    pub(super) fn say(&mut self, speaker: Speaker, mut parts: Vec<Set<Part>>) {
+        match self.turns.last_mut().filter(|turn| turn.speaker == speaker) {
+            Some(turn) => turn.parts.append(&mut parts),
+            None if parts.is_empty() => {}
+            None => self.turns.push(Turn { speaker, parts }),
+        }
+    }
 }
 
 /// Who speaks.

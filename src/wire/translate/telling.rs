@@ -1,6 +1,23 @@
 //! What a provider answers, whatever its dialect: what `hear` of each provider's makes, and `tell` of each client's takes. An answer
 //! is a row of [`Delta`]s, one that comes whole as well as one that streams. What it costs is not read from here: the meter reads
-//! the provider's own bytes.
+//! the provider's own bytes. Beside it [`Asked`]: what of the client's own request the telling needs.
+
+use bytes::Bytes;
+
+use crate::wire::meter::UsageEvent;
+
+/// What a client asked, as far as it steers how it is answered. The telling of a stream takes one whole; that of an answer borrows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Asked {
+    /// When, in Unix seconds.
+    pub(super) created: i64,
+    /// Whether a stream of chat ends with its usage.
+    pub(super) usage_event: UsageEvent,
+    /// The client's own body: some dialects repeat parts of it.
+    pub(super) body: Bytes,
+    /// The model, as the client calls it.
+    pub(super) model: String,
+}
 
 /// A step of an answer. The order: [`Delta::Begin`] first, [`Delta::Finish`] behind all content; the last [`Delta::Figures`] hold.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -227,7 +227,7 @@ impl<'a> Reader<'a> {
                 Ok(Data::InlineData(Blob { mime_type: PDF, data }))
             }
             Media::Inline { .. } => {
-                Err(part.refuse("must be a PDF: this model's provider (Gemini) takes no other document"))
+                Err(part.refuse("must be a PDF: this model's provider (Google) takes no other document"))
             }
             Media::Url(url) => self.file(part, url, Some(PDF)),
         }
@@ -241,7 +241,7 @@ impl<'a> Reader<'a> {
         mime_type: Option<&'static str>,
     ) -> Result<Data<'a>, AskFault> {
         if self.generation == Generation::Two {
-            return Err(part.refuse("must hold its data: this model of its provider's (Gemini) fetches no address"));
+            return Err(part.refuse("must hold its data: this model of its provider's (Google) fetches no address"));
         }
         Ok(Data::FileData(File { mime_type, file_uri }))
     }
@@ -261,7 +261,7 @@ impl<'a> Reader<'a> {
 
     fn outcome(&self, part: &Set<Part>, outcome: &'a Outcome) -> Result<FunctionResponse<'a>, AskFault> {
         let name = self.names.get(outcome.call.as_str()).ok_or_else(|| {
-            part.refuse("must answer a call that was made before it: this model's provider (Gemini) asks for its name")
+            part.refuse("must answer a call that was made before it: this model's provider (Google) asks for its name")
         })?;
         let (mut texts, mut parts) = (Vec::new(), Vec::new());
         for given in &outcome.parts {
@@ -272,7 +272,7 @@ impl<'a> Reader<'a> {
                 }
                 _ => {
                     return Err(given.refuse(
-                        "cannot be what a tool gave: this model's provider (Gemini) takes text, and from Gemini 3 on images with their data",
+                        "cannot be what a tool gave: this model's provider (Google) takes text, and from Gemini 3 on images with their data",
                     ));
                 }
             }
@@ -299,7 +299,7 @@ impl<'a> Said<'a> {
 fn inline_image<'a>(part: &Set<Part>, media_type: &str, data: &'a str) -> Result<Blob<'a>, AskFault> {
     let known = IMAGES.iter().find(|(known, _)| *known == media_type);
     let (mime_type, _) = known.ok_or_else(|| {
-        part.refuse("must be a PNG, JPEG, WebP, HEIC or HEIF image: this model's provider (Gemini) takes no other")
+        part.refuse("must be a PNG, JPEG, WebP, HEIC or HEIF image: this model's provider (Google) takes no other")
     })?;
     Ok(Blob { mime_type, data })
 }

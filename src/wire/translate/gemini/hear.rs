@@ -200,7 +200,7 @@ impl Stream {
             | "TOO_MANY_TOOL_CALLS" | "MISSING_THOUGHT_SIGNATURE" => return Err(NotAnAnswer),
             // Safety, recitation, blocked words and the like, and what Google may add to them.
             _ => {
-                let words = format!("The model's provider (Gemini) refused to go on: {reason}");
+                let words = format!("The model's provider (Google) refused to go on: {reason}");
                 let message = message.filter(|message| !message.is_empty());
                 deltas.push(Delta::Refusal(message.map_or(words.clone(), |more| format!("{words}. {more}"))));
                 Finish::Refused

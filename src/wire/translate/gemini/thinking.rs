@@ -3,7 +3,6 @@
 
 use serde::Serialize;
 
-use super::INEXPRESSIBLE;
 use crate::wire::ask::AskFault;
 use crate::wire::translate::prompt::{Effort, Set, Thinking};
 
@@ -55,7 +54,7 @@ pub(super) fn thinking(
 ) -> Result<(Option<ThinkingConfig>, Option<i64>), AskFault> {
     match way(provider_model) {
         Way::None if asked.value == Thinking::Off => Ok((None, cap)),
-        Way::None => Err(asked.refuse(&format!("{INEXPRESSIBLE}: this model does not think"))),
+        Way::None => Err(asked.refuse("cannot be had of this model of its provider's (Google), which does not think; leave it out")),
         Way::Budget(range) => {
             let (config, cap) = budget(asked, cap, &range)?;
             Ok((Some(config), cap))
@@ -140,5 +139,5 @@ fn level(asked: &Set<Thinking>, model: &str) -> Result<ThinkingConfig, AskFault>
 }
 
 fn always_thinks(asked: &Set<Thinking>) -> AskFault {
-    asked.refuse("cannot be turned off: this model of its provider's (Gemini) always thinks; leave it out, or ask for little")
+    asked.refuse("cannot be turned off: this model of its provider's (Google) always thinks; leave it out, or ask for little")
 }

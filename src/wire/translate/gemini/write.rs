@@ -1,13 +1,15 @@
 //! What a client asks, as the body of Gemini's `generateContent`. Who asks is not said: Google has no place for it, and it changes
 //! no answer.
 
+use std::ops::RangeInclusive;
+
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::INEXPRESSIBLE;
 use super::contents::{Content, contents, system};
 use super::thinking::{ThinkingConfig, thinking};
 use crate::wire::ask::AskFault;
+use crate::wire::endpoints::Dialect;
 use crate::wire::translate::prompt::{Choice, Format, Parallel, Prompt, Set, Tier};
 
 /// The most texts that may end an answer.
@@ -115,7 +117,7 @@ fn forbid_serial(prompt: &Prompt<'_>) -> Result<(), AskFault> {
             if parallel.value == Parallel::Forbidden && !prompt.tools.is_empty() && !calls_none =>
         {
             Err(parallel.refuse(
-                "cannot forbid parallel calls: the API of this model's provider (Gemini) cannot; allow them, or leave it out",
+                "cannot forbid parallel calls: the API of this model's provider (Google) cannot; allow them, or leave it out",
             ))
         }
         _ => Ok(()),
@@ -157,12 +159,12 @@ fn tool_config<'a>(prompt: &'a Prompt<'_>) -> Option<ToolConfig<'a>> {
 fn generation_config(prompt: &Prompt<'_>, provider_model: &str) -> Result<Option<Box<RawValue>>, AskFault> {
     let mut config = Config {
         max_output_tokens: prompt.cap,
-        temperature: number(prompt.temperature.as_ref(), 0.0, 2.0)?,
-        top_p: number(prompt.top_p.as_ref(), 0.0, 1.0)?,
+        temperature: number(prompt.temperature.as_ref(), 0.0..=2.0)?,
+        top_p: number(prompt.top_p.as_ref(), 0.0..=1.0)?,
         top_k: whole(prompt.top_k.as_ref())?,
         stop_sequences: stops(prompt.stops.as_ref())?,
-        presence_penalty: number(prompt.presence_penalty.as_ref(), -2.0, 2.0)?,
-        frequency_penalty: number(prompt.frequency_penalty.as_ref(), -2.0, 2.0)?,
+        presence_penalty: number(prompt.presence_penalty.as_ref(), -2.0..=2.0)?,
+        frequency_penalty: number(prompt.frequency_penalty.as_ref(), -2.0..=2.0)?,
         seed: whole(prompt.seed.as_ref())?,
         ..Config::default()
     };
@@ -181,16 +183,9 @@ fn generation_config(prompt: &Prompt<'_>, provider_model: &str) -> Result<Option
 /// A number within bounds, as it was spelled.
 fn number<'a>(
     set: Option<&Set<&'a RawValue>>,
-    least: f64,
-    most: f64,
+    range: RangeInclusive<f64>,
 ) -> Result<Option<&'a RawValue>, AskFault> {
-    let Some(set) = set else { return Ok(None) };
-    match set.value.get().parse::<f64>() {
-        Ok(number) if (least..=most).contains(&number) => Ok(Some(set.value)),
-        _ => Err(set.refuse(&format!(
-            "must be a number from {least} to {most}: this model's provider (Gemini) takes no other"
-        ))),
-    }
+    set.map(|set| set.within(range, Dialect::Gemini)).transpose()
 }
 
 /// A whole number of 32 bits, as it was spelled.
@@ -199,7 +194,7 @@ fn whole<'a>(set: Option<&Set<&'a RawValue>>) -> Result<Option<&'a RawValue>, As
     match set.value.get().parse::<i32>() {
         Ok(_) => Ok(Some(set.value)),
         Err(_) => Err(set.refuse(
-            "must be a whole number of at most 32 bits: this model's provider (Gemini) takes no other",
+            "must be a whole number of at most 32 bits: this model's provider (Google) takes no other",
         )),
     }
 }
@@ -208,7 +203,7 @@ fn stops<'a>(set: Option<&'a Set<Vec<String>>>) -> Result<Option<&'a [String]>, 
     let Some(set) = set.filter(|set| !set.value.is_empty()) else { return Ok(None) };
     if set.value.len() > MOST_STOPS {
         return Err(set.refuse(&format!(
-            "must hold at most {MOST_STOPS} texts: this model's provider (Gemini) takes no more"
+            "must hold at most {MOST_STOPS} texts: this model's provider (Google) takes no more"
         )));
     }
     Ok(Some(&set.value))
@@ -218,9 +213,9 @@ fn stops<'a>(set: Option<&'a Set<Vec<String>>>) -> Result<Option<&'a [String]>, 
 fn schema<'a>(format: &'a Set<Format>) -> Result<Option<&'a RawValue>, AskFault> {
     match &format.value {
         Format::Json => Ok(None),
-        Format::Schema { description: Some(_), .. } => {
-            Err(format.refuse(&format!("with a description {INEXPRESSIBLE}")))
-        }
+        Format::Schema { description: Some(_), .. } => Err(format.refuse(
+            "has a description, for which this model's provider (Google) has no place; put it into the schema",
+        )),
         Format::Schema { schema, .. } => Ok(Some(schema)),
     }
 }

@@ -92,17 +92,17 @@ fn refusals() {
     for reason in [
         "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "OTHER", "IMAGE_SAFETY", "NEWER",
     ] {
-        let words = format!("The model's provider (Gemini) refused to go on: {reason}");
+        let words = format!("The model's provider (Google) refused to go on: {reason}");
         let want = [vec![begin(), said("a")], refusal(&words)].concat();
         assert_eq!(heard(&answer(&json!([{"text": "a"}]), &json!(reason))), Ok(want));
     }
     let mut told = answer(&json!([]), &json!("SPII"));
     told["candidates"][0]["finishMessage"] = json!("Numbers.");
-    let words = "The model's provider (Gemini) refused to go on: SPII. Numbers.";
+    let words = "The model's provider (Google) refused to go on: SPII. Numbers.";
     assert_eq!(heard(&told), Ok([vec![begin()], refusal(words)].concat()));
     let blocked = json!({"promptFeedback": {"blockReason": "BLOCKLIST", "safetyRatings": []}, "responseId": "r-1",
         "modelVersion": "gemini-x", "usageMetadata": {"promptTokenCount": 9}});
-    let words = "The model's provider (Gemini) refused to go on: BLOCKLIST";
+    let words = "The model's provider (Google) refused to go on: BLOCKLIST";
     let figures = Delta::Figures(Figures { input: 9, ..Figures::default() });
     assert_eq!(heard(&blocked), Ok([vec![begin(), figures], refusal(words)].concat()));
 }

@@ -137,7 +137,7 @@ fn numbers_out_of_bounds() {
         Prompt { stops: Some(at(vec!["a".to_owned(); 6], "n")), ..prompt() },
     ] {
         let (param, message) = refused(&prompt, MODEL);
-        assert!(param == "n" && message.starts_with("n must ") && message.contains("(Gemini)"), "{message}");
+        assert!(param == "n" && message.starts_with("n must ") && message.contains("(Google)"), "{message}");
     }
 }
 
