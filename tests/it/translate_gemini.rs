@@ -90,7 +90,10 @@ fn a_plain_answer() {
     let request = Request::post(ROUTE, &chat("g-alias", &more)).header("x-stainless-lang", "python");
     let answer = gateway.send(&request.header("openai-beta", "x").bearer(&token.key)).expect(200);
     let told = answer.json();
-    assert_eq!((&told["object"], &told["id"], &told["model"]), (&json!("chat.completion"), &json!("r1"), &json!("gemini-x")));
+    assert_eq!(
+        (&told["object"], &told["id"], &told["model"]),
+        (&json!("chat.completion"), &json!("r1"), &json!("gemini-x"))
+    );
     assert_eq!(
         told["choices"][0]["message"],
         json!({"role": "assistant", "content": COMPLETION, "refusal": null})
@@ -99,7 +102,10 @@ fn a_plain_answer() {
     let used = &told["usage"];
     assert_eq!((&used["prompt_tokens"], &used["completion_tokens"]), (&json!(1050), &json!(47)));
     assert_eq!(
-        (&used["prompt_tokens_details"]["cached_tokens"], &used["completion_tokens_details"]["reasoning_tokens"]),
+        (
+            &used["prompt_tokens_details"]["cached_tokens"],
+            &used["completion_tokens_details"]["reasoning_tokens"]
+        ),
         (&json!(300), &json!(40))
     );
     assert_eq!(charged(&gateway, &answer), cost([750, 300, 47]));
@@ -120,7 +126,10 @@ fn a_plain_answer() {
     );
     assert_eq!(got.header("x-goog-api-key"), Some(mock.key()));
     assert_eq!((got.header("authorization"), got.header("openai-beta")), (None, None));
-    assert_eq!((got.header("anthropic-version"), got.header("content-type")), (None, Some("application/json")));
+    assert_eq!(
+        (got.header("anthropic-version"), got.header("content-type")),
+        (None, Some("application/json"))
+    );
 }
 
 /// Chunks are told as they come; the end waits for the end of the provider's body and for the books (R3).
@@ -184,12 +193,16 @@ fn tools_there_and_back() {
     });
     let gateway = start(&mock);
     let token = rich(&gateway);
-    let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}, "additionalProperties": false});
+    let schema =
+        json!({"type": "object", "properties": {"city": {"type": "string"}}, "additionalProperties": false});
     let tools = json!([{"type": "function", "function": {"name": "weather", "parameters": schema}}]);
     let asked = json!({"tools": tools, "tool_choice": "required"});
     let first = ask(&gateway, &token, "g-1", &asked).expect(200).json();
     let choice = &first["choices"][0];
-    assert_eq!((&choice["finish_reason"], &choice["message"]["content"]), (&json!("tool_calls"), &json!("Let me see.")));
+    assert_eq!(
+        (&choice["finish_reason"], &choice["message"]["content"]),
+        (&json!("tool_calls"), &json!("Let me see."))
+    );
     let extra = json!({"google": {"thought_signature": "c2ln"}});
     let call = |id: &str, city: &str| {
         let arguments = json!({"city": city}).to_string();
@@ -202,9 +215,12 @@ fn tools_there_and_back() {
     let mut streamed = asked.clone();
     streamed["stream"] = json!(true);
     let told = chunks(&ask(&gateway, &token, "g-1", &streamed).expect(200));
-    let calls: Vec<&Value> = told.iter().map(|chunk| &chunk["choices"][0]["delta"]["tool_calls"][0]).collect();
+    let calls: Vec<&Value> =
+        told.iter().map(|chunk| &chunk["choices"][0]["delta"]["tool_calls"][0]).collect();
     assert!(calls.iter().any(|call| call["id"] == "call_r1_0" && call["extra_content"] == extra), "{told:?}");
-    assert!(calls.iter().any(|call| call["index"] == 1 && call["function"]["arguments"] == "{\"city\":\"Rome\"}"));
+    assert!(
+        calls.iter().any(|call| call["index"] == 1 && call["function"]["arguments"] == "{\"city\":\"Rome\"}")
+    );
 
     let result = |id: &str, content: &str| json!({"role": "tool", "tool_call_id": id, "content": content});
     let question = json!({"role": "user", "content": PROMPT});
@@ -224,13 +240,12 @@ fn tools_there_and_back() {
     assert_eq!((&got[0].json()["tools"], got[0].target.as_str()), (&declared, PLAIN));
     assert_eq!(got[0].json()["toolConfig"], json!({"functionCallingConfig": {"mode": "ANY"}}));
     let calls = |position: usize| got[position].json()["contents"][1]["parts"].clone();
-    let sent = |id: &str, city: &str| json!({"functionCall": {"id": id, "name": "weather", "args": {"city": city}}});
+    let sent =
+        |id: &str, city: &str| json!({"functionCall": {"id": id, "name": "weather", "args": {"city": city}}});
     let mut proven = sent("call_r1_0", "Paris");
     proven["thoughtSignature"] = json!("c2ln");
     assert_eq!(calls(2), json!([{"text": "Let me see."}, proven, sent("call_r1_1", "Rome")]));
-    let given = |id: &str, words: &str| {
-        json!({"functionResponse": {"id": id, "name": "weather", "response": {"output": words}}})
-    };
+    let given = |id: &str, words: &str| json!({"functionResponse": {"id": id, "name": "weather", "response": {"output": words}}});
     let turn = json!({"role": "user", "parts": [given("call_r1_1", "sun"), given("call_r1_0", "rain")]});
     assert_eq!(got[2].json()["contents"][2], turn);
     let mut skipped = sent("call_r1_0", "Paris");
@@ -245,11 +260,13 @@ fn forms_images_and_documents() {
     let gateway = start(&mock);
     let token = rich(&gateway);
     let schema = json!({"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]});
-    let format = json!({"type": "json_schema", "json_schema": {"name": "n", "strict": true, "schema": schema}});
+    let format =
+        json!({"type": "json_schema", "json_schema": {"name": "n", "strict": true, "schema": schema}});
     let image = |url: &str| json!({"type": "image_url", "image_url": {"url": url}});
     let content = json!([{"type": "text", "text": "see"}, image("data:image/png;base64,QUJD"), image("https://x/y.webp"),
         {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,QUJD"}}]);
-    let messages = json!([{"role": "developer", "content": "be brief"}, {"role": "user", "content": content}]);
+    let messages =
+        json!([{"role": "developer", "content": "be brief"}, {"role": "user", "content": content}]);
     let told = ask(&gateway, &token, "g-1", &json!({"response_format": format, "messages": messages}))
         .expect(200)
         .json();
@@ -275,7 +292,8 @@ fn what_is_held() {
     let mock =
         Mock::start(move |_| Reply::json(200, &answer(&text("x"), Some("STOP"), &little())).behind(&shut));
     let gateway = start(&mock);
-    let said = |content: Value| json!({"max_tokens": 100, "messages": [{"role": "user", "content": content}]});
+    let said =
+        |content: Value| json!({"max_tokens": 100, "messages": [{"role": "user", "content": content}]});
     let image = |url: &str| json!([{"type": "image_url", "image_url": {"url": url}}]);
     let mut tooled = said(json!("hello"));
     tooled["tools"] = json!([{"type": "function", "function": {"name": "f"}}]);
@@ -316,7 +334,8 @@ fn a_lowered_cap() {
     let token = gateway.create(json!({"remain_quota": (200 * PRICES[0] + 50 * PRICES[2]) / QUOTA}));
     for asked in [json!({"max_completion_tokens": 900}), json!({})] {
         let answer = ask(&gateway, &token, "g-1", &asked).expect(200);
-        let cap = mock.received().last().unwrap().json()["generationConfig"]["maxOutputTokens"].as_i64().unwrap();
+        let cap =
+            mock.received().last().unwrap().json()["generationConfig"]["maxOutputTokens"].as_i64().unwrap();
         assert!((16..900).contains(&cap), "{cap}");
         assert_eq!(answer.header("x-tollgate-output-cap"), Some(cap.to_string().as_str()));
     }
@@ -332,7 +351,11 @@ fn fields_that_are_refused() {
     let gateway = start(&mock);
     let token = rich(&gateway);
     let tools = json!([{"type": "function", "function": {"name": "f"}}]);
-    let format = json!({"type": "json_schema", "json_schema": {"name": "n", "description": "d", "schema": {}}});
+    let format =
+        json!({"type": "json_schema", "json_schema": {"name": "n", "description": "d", "schema": {}}});
+    let call = json!({"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"},
+        "extra_content": {"google": {"thought_signature": "x", "other": 1}}});
+    let extra = json!([{"role": "user", "content": "x"}, {"role": "assistant", "tool_calls": [call]}]);
     let gif = json!([{"type": "image_url", "image_url": {"url": "data:image/gif;base64,QUJD"}}]);
     for (more, param) in [
         (json!({"n": 2}), "n"),
@@ -344,8 +367,12 @@ fn fields_that_are_refused() {
         (json!({"reasoning_effort": "none"}), "reasoning_effort"),
         (json!({"tools": tools, "parallel_tool_calls": false}), "parallel_tool_calls"),
         (json!({"response_format": format}), "response_format"),
+        (json!({"messages": extra}), "messages[1].tool_calls[0].extra_content.google.other"),
         (json!({"messages": [{"role": "user", "content": gif}]}), "messages[0].content[0].image_url.url"),
-        (json!({"messages": [{"role": "user", "content": "x"}, {"role": "tool", "tool_call_id": "a", "content": "x"}]}), "messages[1]"),
+        (
+            json!({"messages": [{"role": "user", "content": "x"}, {"role": "tool", "tool_call_id": "a", "content": "x"}]}),
+            "messages[1]",
+        ),
     ] {
         let answer = ask(&gateway, &token, "g-1", &more);
         let told = answer.json();
@@ -367,7 +394,11 @@ fn what_is_blocked() {
             "responseId": "r1", "usageMetadata": {"promptTokenCount": 40}});
         let stopped = answer(&text("so far"), Some("SAFETY"), &usage);
         let told = if request.target.contains("g-prompt") { blocked } else { stopped };
-        if request.target.contains("stream") { Reply::sse().chunk(sse(&told)).end() } else { Reply::json(200, &told) }
+        if request.target.contains("stream") {
+            Reply::sse().chunk(sse(&told)).end()
+        } else {
+            Reply::json(200, &told)
+        }
     });
     let gateway = start(&mock);
     let token = rich(&gateway);
@@ -377,12 +408,18 @@ fn what_is_blocked() {
     ] {
         let whole = ask(&gateway, &token, model, &json!({})).expect(200);
         let choice = whole.json()["choices"][0].take();
-        assert_eq!((&choice["finish_reason"], choice["message"]["content"].as_str()), (&json!("content_filter"), content));
+        assert_eq!(
+            (&choice["finish_reason"], choice["message"]["content"].as_str()),
+            (&json!("content_filter"), content)
+        );
         assert!(choice["message"]["refusal"].as_str().unwrap().contains(reason), "{choice}");
         assert_eq!(charged(&gateway, &whole), want);
         let stream = ask(&gateway, &token, model, &json!({"stream": true})).expect(200);
         let told = chunks(&stream);
-        assert!(told.iter().any(|chunk| chunk["choices"][0]["finish_reason"] == "content_filter"), "{told:?}");
+        assert!(
+            told.iter().any(|chunk| chunk["choices"][0]["finish_reason"] == "content_filter"),
+            "{told:?}"
+        );
         assert!(stream.text().contains(reason));
         assert_eq!(charged(&gateway, &stream), want);
     }
@@ -443,9 +480,9 @@ fn answers_that_cannot_be_told() {
         match request.target.split(['/', ':']).nth(3).unwrap() {
             "g-odd" => Reply::json(200, &broken),
             "g-malformed" => began().chunk(sse(&broken)).end(),
-            "g-error" => {
-                began().chunk(sse(&json!({"error": {"code": 503, "message": "busy", "status": "UNAVAILABLE"}}))).end()
-            }
+            "g-error" => began()
+                .chunk(sse(&json!({"error": {"code": 503, "message": "busy", "status": "UNAVAILABLE"}})))
+                .end(),
             "g-cut" => began().end(),
             _ => began().chunk("data: {\n\n").end(),
         }
@@ -472,7 +509,8 @@ fn answers_that_cannot_be_told() {
 #[test]
 fn a_client_that_leaves() {
     let usage = json!({"promptTokenCount": 40, "candidatesTokenCount": 3});
-    let mock = Mock::start(move |_| Reply::sse().chunk(sse(&answer(&text("twelve bytes"), None, &usage))).hang());
+    let mock =
+        Mock::start(move |_| Reply::sse().chunk(sse(&answer(&text("twelve bytes"), None, &usage))).hang());
     let gateway = start(&mock);
     let token = rich(&gateway);
     let request = Request::post(ROUTE, &chat("g-1", &json!({"stream": true}))).bearer(&token.key);

@@ -108,6 +108,10 @@ fn searches_are_counted_as_they_are_billed() {
         ("gemini-2.5-pro", "[]", None),
     ] {
         let kinds: Vec<(&str, i64)> = want.map(|calls| ("tool_calls", calls)).into_iter().collect();
-        assert_eq!(counts(&read(&grounded(model, queries))), [&[("input", 1), ("output", 1)], &kinds[..]].concat(), "{model} {queries}");
+        assert_eq!(
+            counts(&read(&grounded(model, queries))),
+            [&[("input", 1), ("output", 1)], &kinds[..]].concat(),
+            "{model} {queries}"
+        );
     }
 }

@@ -241,7 +241,9 @@ impl<'a> Reader<'a> {
         mime_type: Option<&'static str>,
     ) -> Result<Data<'a>, AskFault> {
         if self.generation == Generation::Two {
-            return Err(part.refuse("must hold its data: this model of its provider's (Google) fetches no address"));
+            return Err(
+                part.refuse("must hold its data: this model of its provider's (Google) fetches no address")
+            );
         }
         Ok(Data::FileData(File { mime_type, file_uri }))
     }
@@ -254,8 +256,7 @@ impl<'a> Reader<'a> {
             Proof::Awaited if self.generation == Generation::Three => Some(UNPROVEN),
             Proof::Awaited | Proof::Given => None,
         };
-        let data =
-            Data::FunctionCall(FunctionCall { id: &call.id, name: &call.name, args: &call.arguments });
+        let data = Data::FunctionCall(FunctionCall { id: &call.id, name: &call.name, args: &call.arguments });
         Said { data, thought: None, thought_signature: call.signature.as_deref().or(found) }
     }
 
@@ -299,7 +300,9 @@ impl<'a> Said<'a> {
 fn inline_image<'a>(part: &Set<Part>, media_type: &str, data: &'a str) -> Result<Blob<'a>, AskFault> {
     let known = IMAGES.iter().find(|(known, _)| *known == media_type);
     let (mime_type, _) = known.ok_or_else(|| {
-        part.refuse("must be a PNG, JPEG, WebP, HEIC or HEIF image: this model's provider (Google) takes no other")
+        part.refuse(
+            "must be a PNG, JPEG, WebP, HEIC or HEIF image: this model's provider (Google) takes no other",
+        )
     })?;
     Ok(Blob { mime_type, data })
 }

@@ -196,8 +196,11 @@ impl Stream {
             "STOP" => self.ended(),
             "MAX_TOKENS" | "CONTINUATION" => Finish::Length,
             // The model made something that is no answer: the client is not told that it ended well.
-            "MALFORMED_FUNCTION_CALL" | "MALFORMED_RESPONSE" | "UNEXPECTED_TOOL_CALL"
-            | "TOO_MANY_TOOL_CALLS" | "MISSING_THOUGHT_SIGNATURE" => return Err(NotAnAnswer),
+            "MALFORMED_FUNCTION_CALL"
+            | "MALFORMED_RESPONSE"
+            | "UNEXPECTED_TOOL_CALL"
+            | "TOO_MANY_TOOL_CALLS"
+            | "MISSING_THOUGHT_SIGNATURE" => return Err(NotAnAnswer),
             // Safety, recitation, blocked words and the like, and what Google may add to them.
             _ => {
                 let words = format!("The model's provider (Google) refused to go on: {reason}");

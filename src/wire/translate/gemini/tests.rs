@@ -31,7 +31,12 @@ fn text(words: &str) -> Part {
 
 fn call(id: &str, signature: Option<&str>) -> Part {
     let (id, name) = (id.to_owned(), format!("f-{id}"));
-    Part::Call(Call { id, name, arguments: raw("{\"b\":1,\"a\":2}"), signature: signature.map(str::to_owned) })
+    Part::Call(Call {
+        id,
+        name,
+        arguments: raw("{\"b\":1,\"a\":2}"),
+        signature: signature.map(str::to_owned),
+    })
 }
 
 fn thought(text: &str, signature: Option<&str>) -> Part {

@@ -54,7 +54,9 @@ pub(super) fn thinking(
 ) -> Result<(Option<ThinkingConfig>, Option<i64>), AskFault> {
     match way(provider_model) {
         Way::None if asked.value == Thinking::Off => Ok((None, cap)),
-        Way::None => Err(asked.refuse("cannot be had of this model of its provider's (Google), which does not think; leave it out")),
+        Way::None => Err(asked.refuse(
+            "cannot be had of this model of its provider's (Google), which does not think; leave it out",
+        )),
         Way::Budget(range) => {
             let (config, cap) = budget(asked, cap, &range)?;
             Ok((Some(config), cap))

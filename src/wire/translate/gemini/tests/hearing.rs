@@ -34,11 +34,16 @@ fn heard(answer: &Value) -> Result<Vec<Delta>, NotAnAnswer> {
 
 #[test]
 fn parts_of_an_answer() {
-    let signed = json!({"functionCall": {"id": "c", "name": "f", "args": {"b": 1}}, "thoughtSignature": "c2ln"});
+    let signed =
+        json!({"functionCall": {"id": "c", "name": "f", "args": {"b": 1}}, "thoughtSignature": "c2ln"});
     let bare = json!({"functionCall": {"name": "f"}});
     let (calls, end) = (Delta::Finish(Finish::Calls), Delta::Finish(Finish::End));
     for (parts, reason, want) in [
-        (json!([{"text": "a"}, {"text": ""}, {"text": "b", "thoughtSignature": "c2ln"}]), json!("STOP"), vec![said("a"), said("b"), end.clone()]),
+        (
+            json!([{"text": "a"}, {"text": ""}, {"text": "b", "thoughtSignature": "c2ln"}]),
+            json!("STOP"),
+            vec![said("a"), said("b"), end.clone()],
+        ),
         (
             json!([{"text": "hm", "thought": true}, {"text": "a", "thought": false}]),
             json!("STOP"),
@@ -90,7 +95,15 @@ fn what_was_used() {
 fn refusals() {
     let refusal = |words: &str| vec![Delta::Refusal(words.to_owned()), Delta::Finish(Finish::Refused)];
     for reason in [
-        "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "OTHER", "IMAGE_SAFETY", "NEWER",
+        "SAFETY",
+        "RECITATION",
+        "LANGUAGE",
+        "BLOCKLIST",
+        "PROHIBITED_CONTENT",
+        "SPII",
+        "OTHER",
+        "IMAGE_SAFETY",
+        "NEWER",
     ] {
         let words = format!("The model's provider (Google) refused to go on: {reason}");
         let want = [vec![begin(), said("a")], refusal(&words)].concat();
@@ -142,11 +155,27 @@ fn a_stream() {
         chunk
     };
     let events = [
-        chunk(json!([{"text": "hm", "thought": true}]), None, json!({"promptTokenCount": 20, "thoughtsTokenCount": 4})),
-        chunk(json!([{"text": "one "}]), None, json!({"promptTokenCount": 20, "thoughtsTokenCount": 4, "candidatesTokenCount": 2})),
-        chunk(json!([{"functionCall": {"name": "f", "args": {}}, "thoughtSignature": "c2ln"}]), None, json!({"promptTokenCount": 20})),
+        chunk(
+            json!([{"text": "hm", "thought": true}]),
+            None,
+            json!({"promptTokenCount": 20, "thoughtsTokenCount": 4}),
+        ),
+        chunk(
+            json!([{"text": "one "}]),
+            None,
+            json!({"promptTokenCount": 20, "thoughtsTokenCount": 4, "candidatesTokenCount": 2}),
+        ),
+        chunk(
+            json!([{"functionCall": {"name": "f", "args": {}}, "thoughtSignature": "c2ln"}]),
+            None,
+            json!({"promptTokenCount": 20}),
+        ),
         chunk(json!([{"functionCall": {"name": "f", "args": {"a": 1}}}]), None, json!(null)),
-        chunk(json!([{"text": "", "thoughtSignature": "c2ln"}]), Some("STOP"), json!({"promptTokenCount": 20, "candidatesTokenCount": 9})),
+        chunk(
+            json!([{"text": "", "thoughtSignature": "c2ln"}]),
+            Some("STOP"),
+            json!({"promptTokenCount": 20, "candidatesTokenCount": 9}),
+        ),
         json!({"usageMetadata": {"promptTokenCount": 21}, "modelVersion": "gemini-x", "responseId": "r-1"}),
     ];
     let sent: String = events.iter().map(|event| format!("data: {event}\r\n\r\n")).collect();

@@ -14,7 +14,8 @@ fn parts(parts: Vec<Part>, model: &str) -> Value {
 #[test]
 fn texts_images_and_documents() {
     let data = |media_type: &str| json!({"inlineData": {"mimeType": media_type, "data": "QUJD"}});
-    let file = |media_type: &str, address: &str| json!({"fileData": {"mimeType": media_type, "fileUri": address}});
+    let file =
+        |media_type: &str, address: &str| json!({"fileData": {"mimeType": media_type, "fileUri": address}});
     for (part, want) in [
         (text("a"), json!({"text": "a"})),
         (Part::Image(inline("image/png")), data("image/png")),
@@ -55,8 +56,7 @@ fn calls_and_what_they_gave() {
         turn(Speaker::User, vec![outcome("a", vec![Part::Image(inline("image/png"))], Success::Done)]),
     ];
     let args = json!({"b": 1, "a": 2});
-    let response =
-        |id: &str, given: Value| json!({"functionResponse": {"id": id, "name": format!("f-{id}"), "response": given}});
+    let response = |id: &str, given: Value| json!({"functionResponse": {"id": id, "name": format!("f-{id}"), "response": given}});
     let mut shown = response("a", json!({"output": ""}));
     shown["functionResponse"]["parts"] = json!([{"inlineData": {"mimeType": "image/png", "data": "QUJD"}}]);
     assert_eq!(
@@ -72,10 +72,8 @@ fn calls_and_what_they_gave() {
             {"role": "user", "parts": [shown]},
         ])
     );
-    let body = write::body(
-        &Prompt { turns: vec![turn(Speaker::Model, vec![call("a", None)])], ..prompt() },
-        MODEL,
-    );
+    let body =
+        write::body(&Prompt { turns: vec![turn(Speaker::Model, vec![call("a", None)])], ..prompt() }, MODEL);
     assert!(String::from_utf8(body.unwrap()).unwrap().contains("\"args\":{\"b\":1,\"a\":2}"));
 }
 

@@ -7,7 +7,8 @@ use crate::wire::translate::prompt::{Choice, Effort, Format, Parallel, Thinking,
 fn members_of_the_body() {
     let [one, half, seven] = [raw("1.0"), raw("0.50"), raw("7")];
     let minus = raw("-2");
-    let schema = raw("{\"type\":\"object\",\"properties\":{\"b\":{},\"a\":{\"$ref\":\"#/$defs/a\"}},\"$defs\":{}}");
+    let schema =
+        raw("{\"type\":\"object\",\"properties\":{\"b\":{},\"a\":{\"$ref\":\"#/$defs/a\"}},\"$defs\":{}}");
     let described = |description: Option<&str>| Tool {
         name: "f".to_owned(),
         description: description.map(str::to_owned),
@@ -24,7 +25,10 @@ fn members_of_the_body() {
     for (prompt, want) in [
         (prompt(), json!({})),
         // The path says the model and whether the answer streams; who asks is not said.
-        (Prompt { stream: true, user: Some(set("u".to_owned())), stops: Some(set(vec![])), ..prompt() }, json!({})),
+        (
+            Prompt { stream: true, user: Some(set("u".to_owned())), stops: Some(set(vec![])), ..prompt() },
+            json!({}),
+        ),
         (Prompt { cap: Some(9), ..prompt() }, config(json!({"maxOutputTokens": 9}))),
         (
             Prompt { system: vec![set("a".to_owned()), set("b".to_owned())], ..prompt() },
@@ -41,8 +45,10 @@ fn members_of_the_body() {
                 stops: Some(set(vec!["a".to_owned(), "b".to_owned()])),
                 ..prompt()
             },
-            config(json!({"temperature": 1.0, "topP": 0.5, "topK": 7, "presencePenalty": -2, "frequencyPenalty": 0.5,
-                "seed": -2, "stopSequences": ["a", "b"]})),
+            config(
+                json!({"temperature": 1.0, "topP": 0.5, "topK": 7, "presencePenalty": -2, "frequencyPenalty": 0.5,
+                "seed": -2, "stopSequences": ["a", "b"]}),
+            ),
         ),
         (
             Prompt { tools: vec![set(described(Some("d"))), tool("g", None)], ..prompt() },
@@ -50,7 +56,10 @@ fn members_of_the_body() {
                 {"name": "f", "description": "d", "parametersJsonSchema": serde_json::from_str::<Value>(schema.get()).unwrap()},
                 {"name": "g"}]}]}),
         ),
-        (Prompt { format: Some(set(Format::Json)), ..prompt() }, config(json!({"responseMimeType": "application/json"}))),
+        (
+            Prompt { format: Some(set(Format::Json)), ..prompt() },
+            config(json!({"responseMimeType": "application/json"})),
+        ),
         (
             Prompt { format: Some(set(formed(None))), ..prompt() },
             config(json!({"responseMimeType": "application/json",
