@@ -12,6 +12,7 @@ use crate::wire::sse::Event;
 /// When it is none.
 pub(super) fn whole(from: Target, to: Source, asked: &Asked, body: &[u8]) -> Result<Vec<u8>, NotAnAnswer> {
     let deltas = match from {
+        Target::Chat => chat::hear::whole(body),
         Target::Messages => messages::hear::whole(body),
     }?;
     Ok(match to {
@@ -28,6 +29,7 @@ pub struct Retelling {
 
 #[derive(Debug)]
 enum Hearer {
+    Chat(chat::hear::Stream),
     Messages(messages::hear::Stream),
 }
 
@@ -39,6 +41,7 @@ enum Teller {
 impl Retelling {
     pub(super) fn new(from: Target, to: Source, asked: Asked) -> Self {
         let hearer = match from {
+            Target::Chat => Hearer::Chat(chat::hear::Stream::new()),
             Target::Messages => Hearer::Messages(messages::hear::Stream::new()),
         };
         let teller = match to {
@@ -72,6 +75,7 @@ impl Retelling {
 impl Hearer {
     fn event(&mut self, event: &Event) -> Result<Vec<Delta>, NotAnAnswer> {
         match self {
+            Self::Chat(stream) => stream.event(event),
             Self::Messages(stream) => stream.event(event),
         }
     }
