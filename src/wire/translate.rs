@@ -23,7 +23,7 @@ mod value;
 use bytes::Bytes;
 
 use super::ask::{Ask, AskFault, AskLimits, Form};
-use super::endpoints::{Call, GENERATE, MESSAGES, STREAM_GENERATE};
+use super::endpoints::{CHAT, Call, GENERATE, MESSAGES, STREAM_GENERATE};
 use super::meter::{Metering, UsageEvent};
 use prompt::Prompt;
 pub use retelling::Retelling;
@@ -42,10 +42,21 @@ enum Source {
 /// What of a provider a request can be translated into.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Target {
+    /// The chat of OpenAI, or of one who speaks it.
+    Chat,
     /// Anthropic's messages.
     Messages,
     /// Gemini's `generateContent`.
     Content,
+}
+
+/// How a channel wants to be asked.
+#[derive(Copy, Clone, Debug)]
+pub struct Manner<'a> {
+    /// What it calls the model.
+    pub model: &'a str,
+    /// The field in which it takes a cap of the output, where its API has several.
+    pub cap_field: &'a str,
 }
 
 /// A request that was translated, and all it takes to translate what comes back.
@@ -83,6 +94,7 @@ impl Target {
     /// The form of the body, streamed or not.
     pub const fn form(self) -> Form {
         match self {
+            Self::Chat => Form::Chat,
             Self::Messages => Form::Messages,
             Self::Content => Form::Generate,
         }
@@ -90,6 +102,7 @@ impl Target {
 
     const fn call(self, prompt: &Prompt<'_>) -> &'static Call {
         match self {
+            Self::Chat => &CHAT,
             Self::Messages => &MESSAGES,
             Self::Content if prompt.stream => &STREAM_GENERATE,
             Self::Content => &GENERATE,
@@ -98,6 +111,7 @@ impl Target {
 
     const fn metering(self) -> Metering {
         match self {
+            Self::Chat => Metering::Chat,
             Self::Messages => Metering::Messages,
             Self::Content => Metering::Generate,
         }
@@ -105,26 +119,28 @@ impl Target {
 }
 
 impl Translation {
-    /// Makes `ask` into a request to `target`, where the model is called `provider_model`, at `now` in Unix seconds. What is asked
-    /// then is read from the new body; its model is still the client's name for it.
+    /// Makes `ask` into a request to `target` in a channel's `manner`, at `now` in Unix seconds. What is asked then is read from
+    /// the new body; its model is still the client's name for it.
     ///
     /// # Errors
     /// A field that is set and has no counterpart there, or is not what it must be; or a form that is not translated.
-    pub fn of(ask: &Ask, target: Target, provider_model: &str, now: i64) -> Result<(Ask, Self), AskFault> {
+    pub fn of(ask: &Ask, target: Target, manner: Manner<'_>, now: i64) -> Result<(Ask, Self), AskFault> {
         let to = target.form().dialect();
         let (source, prompt) = match Source::of(ask.form) {
             Some(Source::Chat) => (Source::Chat, chat::read::prompt(ask, to)?),
             None => return Err(untranslatable()),
         };
         let body = match target {
-            Target::Messages => messages::write::body(&prompt, provider_model)?,
-            Target::Content => gemini::write::body(&prompt, provider_model)?,
+            Target::Chat => chat::write::body(&prompt, manner.cap_field)?,
+            Target::Messages => messages::write::body(&prompt, manner.model)?,
+            Target::Content => gemini::write::body(&prompt, manner.model)?,
         };
-        let call = target.call(&prompt);
+        let (call, body) = (target.call(&prompt), Bytes::from(body));
         let limits = AskLimits { max_choices: 1 };
         let translated = match target {
-            Target::Messages => Ask::parse(call.form, Bytes::from(body), &limits)?,
-            Target::Content => Ask::parse_for(&ask.model, call.form, Bytes::from(body), &limits)?,
+            Target::Chat | Target::Messages => Ask::parse(call.form, body, &limits)?,
+            // Its path names the model.
+            Target::Content => Ask::parse_for(&ask.model, call.form, body, &limits)?,
         };
         let usage_event = if ask.wants_usage { UsageEvent::Client } else { UsageEvent::Gateway };
         let asked =
@@ -146,6 +162,14 @@ impl Translation {
     pub const fn client_form(&self) -> Form {
         match self.source {
             Source::Chat => Form::Chat,
+        }
+    }
+
+    /// Whether a cap must be sent even where nothing need be bounded: that provider takes no request without.
+    pub const fn needs_cap(&self) -> bool {
+        match self.target {
+            Target::Messages => true,
+            Target::Chat | Target::Content => false,
         }
     }
 

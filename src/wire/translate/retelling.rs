@@ -12,6 +12,7 @@ use crate::wire::sse::Event;
 /// When it is none.
 pub(super) fn whole(from: Target, to: Source, asked: &Asked, body: &[u8]) -> Result<Vec<u8>, NotAnAnswer> {
     let deltas = match from {
+        Target::Chat => chat::hear::whole(body),
         Target::Messages => messages::hear::whole(body),
         Target::Content => gemini::hear::whole(body),
     }?;
@@ -29,6 +30,7 @@ pub struct Retelling {
 
 #[derive(Debug)]
 enum Hearer {
+    Chat(chat::hear::Stream),
     Messages(messages::hear::Stream),
     Content(gemini::hear::Stream),
 }
@@ -41,6 +43,7 @@ enum Teller {
 impl Retelling {
     pub(super) fn new(from: Target, to: Source, asked: Asked) -> Self {
         let hearer = match from {
+            Target::Chat => Hearer::Chat(chat::hear::Stream::new()),
             Target::Messages => Hearer::Messages(messages::hear::Stream::new()),
             Target::Content => Hearer::Content(gemini::hear::Stream::new()),
         };
@@ -75,6 +78,7 @@ impl Retelling {
 impl Hearer {
     fn event(&mut self, event: &Event) -> Result<Vec<Delta>, NotAnAnswer> {
         match self {
+            Self::Chat(stream) => stream.event(event),
             Self::Messages(stream) => stream.event(event),
             Self::Content(stream) => stream.event(event),
         }

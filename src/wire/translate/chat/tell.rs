@@ -44,14 +44,14 @@ struct ToolCall<'a> {
     extra_content: Option<ExtraContent<'a>>,
 }
 
-/// Where Google's own OpenAI-compatible API has the proof of what was thought before a call. Clients send it back as it is.
+/// Where Google's own server of chat has what its models want back with a call.
 #[derive(Serialize)]
 struct ExtraContent<'a> {
-    google: Proof<'a>,
+    google: Google<'a>,
 }
 
 #[derive(Serialize)]
-struct Proof<'a> {
+struct Google<'a> {
     thought_signature: &'a str,
 }
 
@@ -105,8 +105,7 @@ pub(in crate::wire::translate) fn whole(deltas: &[Delta], asked: &Asked) -> Vec<
             // No chat has a place for it.
             Delta::Signature(_) => {}
             Delta::Call { id, name, signature, .. } => {
-                let call = ToolCall::begun(None, (id, name), signature.as_deref());
-                message.tool_calls.push(call);
+                message.tool_calls.push(ToolCall::begun(None, (id, name), signature.as_deref()));
             }
             Delta::Arguments { index, json } => {
                 if let Some(call) = message.tool_calls.get_mut(*index) {
@@ -124,16 +123,6 @@ pub(in crate::wire::translate) fn whole(deltas: &[Delta], asked: &Asked) -> Vec<
     serde_json::to_vec(&completion).expect("strings and numbers can always be written as JSON")
 }
 
-impl<'a> ToolCall<'a> {
-    /// A call whose arguments are still to come.
-    fn begun(index: Option<usize>, (id, name): (&'a str, &'a str), signature: Option<&'a str>) -> Self {
-        let function = Function { name: Some(name), arguments: Cow::Borrowed("") };
-        let extra_content =
-            signature.map(|signature| ExtraContent { google: Proof { thought_signature: signature } });
-        Self { index, id: Some(id), kind: Some("function"), function, extra_content }
-    }
-}
-
 /// OpenAI's word for why an answer ended.
 const fn finish_reason(finish: &Finish) -> &'static str {
     match finish {
@@ -141,6 +130,16 @@ const fn finish_reason(finish: &Finish) -> &'static str {
         Finish::Length => "length",
         Finish::Calls => "tool_calls",
         Finish::Refused => "content_filter",
+    }
+}
+
+impl<'a> ToolCall<'a> {
+    /// A call of the tool `name` that is called `id` and has no arguments yet.
+    fn begun(index: Option<usize>, (id, name): (&'a str, &'a str), signature: Option<&'a str>) -> Self {
+        let function = Function { name: Some(name), arguments: Cow::Borrowed("") };
+        let google = |thought_signature| ExtraContent { google: Google { thought_signature } };
+        let extra_content = signature.map(google);
+        Self { index, id: Some(id), kind: Some("function"), function, extra_content }
     }
 }
 

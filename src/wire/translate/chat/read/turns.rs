@@ -209,8 +209,8 @@ fn media(value: &Value<'_>) -> Result<Media, AskFault> {
         return if is_https { Ok(Media::Url(url)) } else { Err(wrong()) };
     };
     let parts = inline.split_once(";base64,");
-    let (media_type, data) =
-        parts.ok_or_else(|| value.refuse("must hold its data in base64, as in data:image/png;base64,…"))?;
+    let (media_type, data) = parts
+        .ok_or_else(|| value.refuse("must hold its data in base64, as in data:image/png;base64,…"))?;
     Ok(Media::Inline { media_type: media_type.to_owned(), data: data.to_owned() })
 }
 
@@ -219,8 +219,8 @@ fn call(value: &Value<'_>) -> Result<Call, AskFault> {
     let (mut id, mut function, mut signature) = (None, None, None);
     for (name, value) in value.members()? {
         match name.as_ref() {
-            "extra_content" if !value.is_null() => signature = proof(&value)?,
             "id" => id = Some(value.text()?),
+            "extra_content" if !value.is_null() => signature = proof(&value)?,
             "type" => value.must_be_idle(&["\"function\""])?,
             "function" => function = Some(value),
             "index" => {}
@@ -244,23 +244,23 @@ fn call(value: &Value<'_>) -> Result<Call, AskFault> {
     Ok(Call { id, name, arguments, signature })
 }
 
-/// Google's proof of what was thought before a call, where its own OpenAI-compatible API has it; no other provider reads it.
+/// What Google's models want back with a call, at the place that Google has for it: `google.thought_signature`.
 fn proof(value: &Value<'_>) -> Result<Option<String>, AskFault> {
-    let mut signature = None;
+    let mut proof = None;
     for (name, value) in value.members()? {
-        match name.as_ref() {
-            "google" if !value.is_null() => {
-                for (name, value) in value.members()? {
-                    match name.as_ref() {
-                        "thought_signature" if !value.is_null() => signature = Some(value.text()?),
-                        _ => value.must_be_idle(&[])?,
-                    }
-                }
+        if name != "google" {
+            value.must_be_idle(&[])?;
+            continue;
+        }
+        for (name, value) in value.members()? {
+            match name.as_ref() {
+                _ if value.is_null() => {}
+                "thought_signature" => proof = Some(value.text()?),
+                _ => return Err(value.inexpressible()),
             }
-            _ => value.must_be_idle(&[])?,
         }
     }
-    Ok(signature)
+    Ok(proof)
 }
 
 /// Arguments are a text that holds an object.

@@ -76,7 +76,8 @@ impl Stream {
             }
             Delta::Arguments { index, json } => {
                 let function = Function { name: None, arguments: Cow::Borrowed(json) };
-                called(ToolCall { index: Some(*index), id: None, kind: None, function, extra_content: None })
+                let (index, extra_content) = (Some(*index), None);
+                called(ToolCall { index, id: None, kind: None, function, extra_content })
             }
             Delta::Finish(finish) => return self.finish(finish, out),
             Delta::Figures(figures) => return self.figures = *figures,
