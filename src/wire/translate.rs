@@ -9,6 +9,7 @@
 //! tools; `answer` and `stream` tell what comes back.
 
 mod answer;
+mod proof;
 mod request;
 mod stream;
 #[cfg(test)]
