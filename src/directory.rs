@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::ids::{ChannelName, TokenId, UserId};
 use crate::spread::SpreadMap;
 use crate::tokens::{ApiToken, Caller, Found, KeyHash, Registry, Role};
-use crate::wire::Dialect;
+use crate::wire::Form;
 
 /// A user as a request meets one.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -151,8 +151,8 @@ impl Directory {
 
     /// The first offer in any dialect.
     fn any_offer(&self, token: &ApiToken, model: &str) -> Option<Offer> {
-        let dialects = [Dialect::OpenAi, Dialect::Anthropic, Dialect::Gemini];
-        dialects.into_iter().find_map(|dialect| self.offer(token, model, dialect).ok())
+        let forms = [Form::Chat, Form::Messages, Form::Generate];
+        forms.into_iter().find_map(|form| self.offer(token, model, form).ok())
     }
 
     fn offer_of(
@@ -238,12 +238,12 @@ impl Market for Directory {
         caller.is_current(self, at)
     }
 
-    fn channel(&self, token: &ApiToken, model: &str, dialect: Dialect) -> Option<ChannelName> {
-        let channel = self.find_channel(token, model, |channel| channel.answers(dialect))?;
+    fn channel(&self, token: &ApiToken, model: &str, form: Form) -> Option<ChannelName> {
+        let channel = self.find_channel(token, model, |channel| channel.answers(form))?;
         Some(channel.name.clone())
     }
 
-    fn offer(&self, token: &ApiToken, model: &str, dialect: Dialect) -> Result<Offer, MarketFault> {
-        self.offer_of(token, model, self.find_channel(token, model, |channel| channel.answers(dialect)))
+    fn offer(&self, token: &ApiToken, model: &str, form: Form) -> Result<Offer, MarketFault> {
+        self.offer_of(token, model, self.find_channel(token, model, |channel| channel.answers(form)))
     }
 }

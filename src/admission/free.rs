@@ -24,7 +24,7 @@ impl Gate {
         if !token.permits_model(&ask.model) {
             return Err(Refusal::ModelNotAllowed);
         }
-        let channel = market.channel(token, &ask.model, ask.form.dialect()).ok_or(Refusal::ModelNotFound)?;
+        let channel = market.channel(token, &ask.model, ask.form).ok_or(Refusal::ModelNotFound)?;
         let mut seat = Seat::default();
         let mut turn = self.turn(token, &mut seat);
         turn.check_request().map_err(Refusal::Rate)?;

@@ -14,7 +14,7 @@ use crate::catalogue::Provider;
 use crate::ids::ChannelName;
 use crate::secret::Secret;
 use crate::tokens::ModelList;
-use crate::wire::Dialect;
+use crate::wire::{Dialect, Form};
 
 /// Where a provider listens: the parts of `base_url`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -135,12 +135,12 @@ pub struct Channel {
 }
 
 impl Channel {
-    /// Whether a request in `dialect` can be sent to it as it is. One in another is translated before, where that is possible.
-    pub fn answers(&self, dialect: Dialect) -> bool {
+    /// Whether a body of `form` can be sent to it as it is. Another is translated before, where that is possible.
+    pub fn answers(&self, form: Form) -> bool {
         match self.provider {
-            Provider::OpenAi => dialect == Dialect::OpenAi,
-            Provider::Anthropic => dialect == Dialect::Anthropic,
-            Provider::Gemini => dialect == Dialect::Gemini,
+            Provider::OpenAi => form.dialect() == Dialect::OpenAi,
+            Provider::Anthropic => form.dialect() == Dialect::Anthropic,
+            Provider::Gemini => form.dialect() == Dialect::Gemini,
             Provider::Demo => true,
         }
     }

@@ -111,7 +111,8 @@ fn pumped(running: Run, mut exchange: Exchange, admitted: Admitted, visit: Visit
     exchange.watch.mark();
     let (sender, head) = oneshot::channel();
     let timeout = exchange.relay.settings.write_timeout;
-    let client = Client::new(sender, visit.listener, exchange.ask.form, timeout);
+    let form = exchange.translation.as_deref().map_or(exchange.ask.form, Translation::client_form);
+    let client = Client::new(sender, visit.listener, form, timeout);
     Carried::new(Box::pin(run(running, exchange, admitted, client, visit.line)), head)
 }
 

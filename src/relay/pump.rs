@@ -262,14 +262,16 @@ impl Exchange {
         if let Some(content_type) = self.sound_type(&reply) {
             return Box::pin(self.relay_sound(content_type, reply, headers, ends)).await;
         }
+        let retelling = self.translation.as_ref().map(|translation| translation.stream());
         if is_event_stream(&reply) {
-            let stream = self.translation.as_ref().map(|translation| translation.stream());
-            let events = Events::sent(self.relay.settings.max_event_bytes).retold(stream);
+            let events = Events::sent(self.relay.settings.max_event_bytes).retold(retelling);
             Box::pin(self.relay_stream(reply.body, events, headers, ends)).await;
         } else if self.ask.form == Form::StreamGenerate {
-            headers.push(("content-type", "application/json".to_owned()));
-            ends.client.tell_in_array();
-            let events = Events::in_array(self.relay.settings.max_event_bytes);
+            if retelling.is_none() {
+                headers.push(("content-type", "application/json".to_owned()));
+                ends.client.tell_in_array();
+            }
+            let events = Events::in_array(self.relay.settings.max_event_bytes).retold(retelling);
             Box::pin(self.relay_stream(reply.body, events, headers, ends)).await;
         } else {
             self.relay_plain(reply, headers, ends).await;

@@ -91,6 +91,17 @@ pub(super) struct Prompt<'a> {
     pub(super) tier: Option<Set<Tier>>,
 }
 
+impl Prompt<'_> {
+    /// Adds what `speaker` says: to its turn, if it spoke last.
+    pub(super) fn say(&mut self, speaker: Speaker, mut parts: Vec<Set<Part>>) {
+        match self.turns.last_mut().filter(|turn| turn.speaker == speaker) {
+            Some(turn) => turn.parts.append(&mut parts),
+            None if parts.is_empty() => {}
+            None => self.turns.push(Turn { speaker, parts }),
+        }
+    }
+}
+
 /// Who speaks.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(super) enum Speaker {

@@ -40,7 +40,7 @@ pub(super) fn shown(prompt: &Prompt<'_>) -> Value {
 }
 
 /// Where each part of the conversation stood.
-pub(super) fn paths(prompt: &Prompt<'_>) -> Vec<&str> {
+pub(super) fn paths<'a>(prompt: &'a Prompt<'_>) -> Vec<&'a str> {
     prompt.turns.iter().flat_map(|turn| &turn.parts).map(|part| part.path.as_str()).collect()
 }
 

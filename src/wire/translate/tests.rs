@@ -16,7 +16,7 @@ fn chat(more: &Value) -> Ask {
 }
 
 fn translated(more: &Value, provider_model: &str) -> Result<(Ask, Value), AskFault> {
-    let (ask, _) = Translation::of(&chat(more), provider_model, NOW)?;
+    let (ask, _) = Translation::of(&chat(more), Target::Messages, provider_model, NOW)?;
     let body = serde_json::from_slice(&ask.body).unwrap();
     Ok((ask, body))
 }
@@ -89,7 +89,7 @@ fn members_of_the_body() {
     let ordered = "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"response_format\":\
         {\"type\":\"json_schema\",\"json_schema\":{\"name\":\"x\",\"schema\":{\"z\":1, \"a\":1.50}}}}";
     let ask = Ask::parse(Form::Chat, Bytes::from(ordered), &AskLimits { max_choices: 1 }).unwrap();
-    let (ask, _) = Translation::of(&ask, "x", NOW).unwrap();
+    let (ask, _) = Translation::of(&ask, Target::Messages, "x", NOW).unwrap();
     assert!(std::str::from_utf8(&ask.body).unwrap().contains("\"schema\":{\"z\":1, \"a\":1.50}"));
 }
 
@@ -301,7 +301,8 @@ fn messages_that_cannot_be_said_are_refused_by_name() {
 }
 
 fn translation(usage_event: UsageEvent) -> Translation {
-    Translation { usage_event, created: NOW }
+    let asked = Asked { created: NOW, usage_event, body: Bytes::new(), model: "m".to_owned() };
+    Translation { source: Source::Chat, target: Target::Messages, asked, call: &MESSAGES }
 }
 
 #[test]
@@ -367,6 +368,7 @@ fn told(usage_event: UsageEvent, events: &[Value]) -> Vec<Value> {
             out.push_str(std::str::from_utf8(&stream.tell(&event).unwrap()).unwrap());
         }
     }
+    out.push_str(std::str::from_utf8(&stream.end()).unwrap());
     let data = out.split_terminator("\n\n").map(|event| event.strip_prefix("data: ").unwrap());
     data.map(|data| serde_json::from_str(data).unwrap_or_else(|_| json!(data))).collect()
 }
@@ -443,7 +445,7 @@ fn streams_that_end_otherwise() {
     let stop = json!({"type": "message_stop"});
     let refusal = json!({"type": "message_delta", "delta": {"stop_reason": "refusal", "stop_details": {"explanation": null}}});
     let ended = told(UsageEvent::Gateway, &[start.clone(), refusal, stop.clone()]);
-    assert_eq!(ended[1]["choices"][0]["finish_reason"], "content_filter");
+    assert_eq!(ended[2]["choices"][0]["finish_reason"], "content_filter");
     assert!(ended[1]["choices"][0]["delta"]["refusal"].is_string(), "{ended:?}");
     assert_eq!(told(UsageEvent::Gateway, &[start, stop])[1], chunk(&json!({}), Some("stop")));
     for data in [

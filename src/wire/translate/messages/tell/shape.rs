@@ -12,8 +12,8 @@ use crate::wire::translate::telling::Figures;
 pub(super) struct Message<'a> {
     pub(super) id: &'a str,
     #[serde(rename = "type")]
-    kind: &'static str,
-    role: &'static str,
+    pub(super) kind: &'static str,
+    pub(super) role: &'static str,
     pub(super) model: &'a str,
     pub(super) content: Vec<Content<'a>>,
     #[serde(flatten)]

@@ -11,13 +11,13 @@ pub(super) struct Event<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) response: Option<Response<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    output_index: Option<usize>,
+    pub(super) output_index: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    item_id: Option<&'a str>,
+    pub(super) item_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    content_index: Option<usize>,
+    pub(super) content_index: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    summary_index: Option<usize>,
+    pub(super) summary_index: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) item: Option<&'a Item>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -25,15 +25,15 @@ pub(super) struct Event<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) delta: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<&'a str>,
+    pub(super) text: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    refusal: Option<&'a str>,
+    pub(super) refusal: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'a str>,
+    pub(super) name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    arguments: Option<&'a str>,
+    pub(super) arguments: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    input: Option<&'a str>,
+    pub(super) input: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) logprobs: Option<[(); 0]>,
 }
