@@ -9,12 +9,17 @@
 //! has a room with up to four modules: `read` makes a client's body a prompt and `tell` tells it an answer, `write` makes a
 //! prompt a provider's body and `hear` makes what that answers a telling. `retelling` puts them together.
 
+mod blocks;
 mod chat;
 mod gemini;
+mod members;
 mod messages;
 mod prompt;
 mod proof;
+mod responses;
 mod retelling;
+#[cfg(test)]
+mod shown;
 mod telling;
 #[cfg(test)]
 mod tests;
@@ -23,7 +28,7 @@ mod value;
 use bytes::Bytes;
 
 use super::ask::{Ask, AskFault, AskLimits, Form};
-use super::endpoints::{CHAT, Call, GENERATE, MESSAGES, STREAM_GENERATE};
+use super::endpoints::{CHAT, Call, Dialect, GENERATE, MESSAGES, STREAM_GENERATE};
 use super::meter::{Metering, UsageEvent};
 use prompt::Prompt;
 pub use retelling::Retelling;
@@ -37,6 +42,8 @@ pub struct NotAnAnswer;
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 enum Source {
     Chat,
+    Messages,
+    Responses,
 }
 
 /// What of a provider a request can be translated into.
@@ -71,7 +78,8 @@ pub struct Translation {
 /// What a body of this form can be translated into, the best first.
 pub const fn targets(form: Form) -> &'static [Target] {
     match Source::of(form) {
-        Some(Source::Chat) => &[Target::Messages, Target::Content],
+        Some(Source::Chat | Source::Responses) => &[Target::Messages, Target::Content],
+        Some(Source::Messages) => &[Target::Chat, Target::Content],
         None => &[],
     }
 }
@@ -80,12 +88,21 @@ impl Source {
     const fn of(form: Form) -> Option<Self> {
         match form {
             Form::Chat => Some(Self::Chat),
-            Form::Messages | Form::Responses => None,
+            Form::Messages => Some(Self::Messages),
+            Form::Responses => Some(Self::Responses),
             // What they ask is not a conversation.
             Form::Completions | Form::Embeddings | Form::Moderations | Form::Rerank | Form::Speech => None,
             // Google's own clients get Google's own models.
             Form::Generate | Form::StreamGenerate => None,
             Form::CountContent | Form::EmbedContent | Form::EmbedContents => None,
+        }
+    }
+
+    fn prompt(self, ask: &Ask, to: Dialect) -> Result<Prompt<'_>, AskFault> {
+        match self {
+            Self::Chat => chat::read::prompt(ask, to),
+            Self::Messages => messages::read::prompt(ask, to),
+            Self::Responses => responses::read::prompt(ask, to),
         }
     }
 }
@@ -125,11 +142,8 @@ impl Translation {
     /// # Errors
     /// A field that is set and has no counterpart there, or is not what it must be; or a form that is not translated.
     pub fn of(ask: &Ask, target: Target, manner: Manner<'_>, now: i64) -> Result<(Ask, Self), AskFault> {
-        let to = target.form().dialect();
-        let (source, prompt) = match Source::of(ask.form) {
-            Some(Source::Chat) => (Source::Chat, chat::read::prompt(ask, to)?),
-            None => return Err(untranslatable()),
-        };
+        let source = Source::of(ask.form).ok_or_else(untranslatable)?;
+        let prompt = source.prompt(ask, target.form().dialect())?;
         let body = match target {
             Target::Chat => chat::write::body(&prompt, manner.cap_field)?,
             Target::Messages => messages::write::body(&prompt, manner.model)?,
@@ -162,6 +176,8 @@ impl Translation {
     pub const fn client_form(&self) -> Form {
         match self.source {
             Source::Chat => Form::Chat,
+            Source::Messages => Form::Messages,
+            Source::Responses => Form::Responses,
         }
     }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::telling::{Asked, Delta};
-use super::{NotAnAnswer, Source, Target, chat, gemini, messages};
+use super::{NotAnAnswer, Source, Target, chat, gemini, messages, responses};
 use crate::wire::sse::Event;
 
 /// Tells a whole answer of `from` to `to`.
@@ -18,6 +18,8 @@ pub(super) fn whole(from: Target, to: Source, asked: &Asked, body: &[u8]) -> Res
     }?;
     Ok(match to {
         Source::Chat => chat::tell::whole(&deltas, asked),
+        Source::Messages => messages::tell::whole(&deltas, asked),
+        Source::Responses => responses::tell::whole(&deltas, asked),
     })
 }
 
@@ -38,6 +40,8 @@ enum Hearer {
 #[derive(Debug)]
 enum Teller {
     Chat(chat::tell::Stream),
+    Messages(messages::tell::Stream),
+    Responses(Box<responses::tell::Stream>),
 }
 
 impl Retelling {
@@ -49,6 +53,8 @@ impl Retelling {
         };
         let teller = match to {
             Source::Chat => Teller::Chat(chat::tell::Stream::new(asked)),
+            Source::Messages => Teller::Messages(messages::tell::Stream::new(&asked)),
+            Source::Responses => Teller::Responses(Box::new(responses::tell::Stream::new(asked))),
         };
         Self { hearer, teller }
     }
@@ -70,6 +76,8 @@ impl Retelling {
         let mut out = Vec::new();
         match &mut self.teller {
             Teller::Chat(stream) => stream.end(&mut out),
+            Teller::Messages(stream) => stream.end(&mut out),
+            Teller::Responses(stream) => stream.end(&mut out),
         }
         out.into()
     }
@@ -89,6 +97,8 @@ impl Teller {
     fn delta(&mut self, delta: &Delta, out: &mut Vec<u8>) {
         match self {
             Self::Chat(stream) => stream.delta(delta, out),
+            Self::Messages(stream) => stream.delta(delta, out),
+            Self::Responses(stream) => stream.delta(delta, out),
         }
     }
 }
