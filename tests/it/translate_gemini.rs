@@ -522,3 +522,216 @@ fn a_client_that_leaves() {
     assert_eq!(row["outcome"], "client_gone", "{row}");
     assert!(nanos(&row["charged_usd"]) >= cost([40, 0, 3]), "{row}");
 }
+
+const MESSAGES: &str = "/v1/messages";
+
+/// A client of Anthropic's.
+fn message(gateway: &Gateway, token: &Token, model: &str, more: &Value) -> Response {
+    let mut body =
+        json!({"model": model, "max_tokens": 100, "messages": [{"role": "user", "content": PROMPT}]});
+    more.as_object().unwrap().iter().for_each(|(name, value)| body[name.as_str()] = value.clone());
+    let request = Request::post(MESSAGES, &body).header("x-api-key", &token.key);
+    gateway.send(&request.header("anthropic-version", "2023-06-01").header("anthropic-beta", "x"))
+}
+
+/// The events of a stream of messages.
+fn events(answer: &Response) -> Vec<Value> {
+    let text = answer.text();
+    let data = text.split_terminator("\n\n").map(|event| event.split_once("\ndata: ").unwrap().1);
+    data.map(|data| serde_json::from_str(data).unwrap()).collect()
+}
+
+#[test]
+fn a_message() {
+    let usage = json!({"promptTokenCount": 1000, "cachedContentTokenCount": 300, "candidatesTokenCount": 7, "thoughtsTokenCount": 40});
+    let mock = Mock::start(move |_| {
+        let parts = json!([{"text": "hm", "thought": true}, {"text": COMPLETION}]);
+        Reply::json(200, &answer(&parts, Some("STOP"), &usage))
+    });
+    let gateway = start(&mock);
+    let token = rich(&gateway);
+    let more = json!({"system": [{"type": "text", "text": "be brief", "cache_control": {"type": "ephemeral"}}], "top_k": 5,
+        "max_tokens": 5000, "thinking": {"type": "enabled", "budget_tokens": 2048}, "metadata": {"user_id": "u"}});
+    let answer = message(&gateway, &token, "g-1", &more).expect(200);
+    let told = answer.json();
+    assert_eq!(
+        (&told["type"], &told["id"], &told["stop_reason"]),
+        (&json!("message"), &json!("msg_r1"), &json!("end_turn"))
+    );
+    let content = &told["content"];
+    assert_eq!((&content[0]["thinking"], &content[1]["text"]), (&json!("hm"), &json!(COMPLETION)));
+    let used = &told["usage"];
+    assert_eq!(
+        (&used["input_tokens"], &used["cache_read_input_tokens"], &used["output_tokens"]),
+        (&json!(700), &json!(300), &json!(47))
+    );
+    assert_eq!(charged(&gateway, &answer), cost([700, 300, 47]));
+    let got = &mock.received()[0];
+    assert_eq!(got.target, PLAIN);
+    let config = json!({"maxOutputTokens": 5000, "topK": 5, "thinkingConfig": {"thinkingLevel": "low", "includeThoughts": true}});
+    assert_eq!(
+        got.json(),
+        json!({"contents": [{"role": "user", "parts": [{"text": PROMPT}]}], "generationConfig": config,
+            "systemInstruction": {"parts": [{"text": "be brief"}]}})
+    );
+    assert_eq!((got.header("x-goog-api-key"), got.header("x-api-key")), (Some(mock.key()), None));
+    assert_eq!((got.header("anthropic-version"), got.header("anthropic-beta")), (None, None));
+}
+
+/// `message_stop` waits for the end of the provider's body and for the books (R3).
+#[test]
+fn a_message_that_streams() {
+    let gate = Gate::new();
+    let shut = gate.clone();
+    let mock = Mock::start(move |_| {
+        let usage = json!({"promptTokenCount": 80, "candidatesTokenCount": 12});
+        let reply = Reply::sse().chunk(sse(&answer(&text("one "), None, &json!({"promptTokenCount": 80}))));
+        reply.wait(&shut).chunk(sse(&answer(&text("two"), Some("MAX_TOKENS"), &usage))).end()
+    });
+    let gateway = start(&mock);
+    let token = rich(&gateway);
+    let body = json!({"model": "g-1", "max_tokens": 100, "stream": true, "messages": [{"role": "user", "content": PROMPT}]});
+    let mut exchange = gateway.open(&Request::post(MESSAGES, &body).bearer(&token.key));
+    assert!(exchange.data().contains("message_start"));
+    assert!(gateway.held(&token) > 0);
+    gate.open();
+    let answer = exchange.finish().expect(200);
+    assert!(answer.clean);
+    let told = events(&answer);
+    let said: String = told.iter().filter_map(|event| event["delta"]["text"].as_str()).collect();
+    assert_eq!(said, "one two");
+    let [.., change, stop] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!(
+        (&change["delta"]["stop_reason"], &change["usage"]["output_tokens"]),
+        (&json!("max_tokens"), &json!(12))
+    );
+    assert_eq!(stop["type"], "message_stop");
+    assert_eq!(charged(&gateway, &answer), cost([80, 0, 12]));
+    assert_eq!(mock.received()[0].target, EVENTS);
+}
+
+/// The proof of a call is a thought in front of it, which such clients send back as it is.
+#[test]
+fn tools_of_messages() {
+    let mock = Mock::start(move |request: &Received| {
+        let call = json!({"functionCall": {"id": "c1", "name": "weather", "args": {"city": "Paris"}}, "thoughtSignature": "c2ln"});
+        let calls = answer(&json!([{"text": "Let me see."}, call]), Some("STOP"), &little());
+        match (request.json()["contents"].as_array().unwrap().len(), request.target.contains("stream")) {
+            (1, false) => Reply::json(200, &calls),
+            (1, true) => Reply::sse().chunk(sse(&calls)).end(),
+            (_, _) => Reply::json(200, &answer(&text("It rains."), Some("STOP"), &little())),
+        }
+    });
+    let gateway = start(&mock);
+    let token = rich(&gateway);
+    let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}});
+    let tools = json!([{"name": "weather", "description": "d", "input_schema": schema}]);
+    let asked = json!({"tools": tools, "tool_choice": {"type": "tool", "name": "weather"}});
+    let first = message(&gateway, &token, "g-1", &asked).expect(200).json();
+    assert_eq!(first["stop_reason"], "tool_use");
+    let used = json!({"type": "tool_use", "id": "c1", "name": "weather", "input": {"city": "Paris"}});
+    let proof = json!({"type": "redacted_thinking", "data": "gemini.c2ln"});
+    let content = first["content"].as_array().unwrap();
+    assert_eq!(content[0]["text"], "Let me see.");
+    assert_eq!((&content[1], &content[2]["id"], &content[2]["input"]), (&proof, &used["id"], &used["input"]));
+    let mut streamed = asked.clone();
+    streamed["stream"] = json!(true);
+    let told = events(&message(&gateway, &token, "g-1", &streamed).expect(200));
+    assert!(told.iter().any(|event| event["content_block"] == proof), "{told:?}");
+
+    let image =
+        json!({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "QUJD"}});
+    let result = |content: Value| json!({"type": "tool_result", "tool_use_id": "c1", "content": content, "is_error": true});
+    // The same call as another provider's model made it: its proof stays here.
+    let foreign = json!([{"type": "thinking", "thinking": "hm", "signature": "EqQB"}, used]);
+    for (content, given) in [
+        (first["content"].clone(), json!("rain")),
+        (foreign, json!([{"type": "text", "text": "rain"}, image])),
+    ] {
+        let messages = json!([{"role": "user", "content": PROMPT}, {"role": "assistant", "content": content},
+            {"role": "user", "content": [result(given), {"type": "text", "text": "go on"}]}]);
+        let second = message(&gateway, &token, "g-1", &json!({"tools": tools, "messages": messages}));
+        assert_eq!(second.expect(200).json()["content"][0]["text"], "It rains.");
+    }
+    let got = mock.received();
+    let named = json!({"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["weather"]}});
+    let declared = json!([{"functionDeclarations": [{"name": "weather", "description": "d", "parametersJsonSchema": schema}]}]);
+    assert_eq!((&got[0].json()["toolConfig"], &got[0].json()["tools"]), (&named, &declared));
+    let call = |signature: &str| json!({"functionCall": {"id": "c1", "name": "weather", "args": {"city": "Paris"}}, "thoughtSignature": signature});
+    let response = json!({"id": "c1", "name": "weather", "response": {"error": "rain"}});
+    let contents = |position: usize, turn: usize| got[position].json()["contents"][turn]["parts"].clone();
+    assert_eq!(contents(2, 1), json!([{"text": "Let me see."}, call("c2ln")]));
+    assert_eq!(contents(2, 2), json!([{"functionResponse": response}, {"text": "go on"}]));
+    assert_eq!(
+        contents(3, 1),
+        json!([{"text": "hm", "thought": true}, call("skip_thought_signature_validator")])
+    );
+    let mut shown = response;
+    shown["parts"] = json!([{"inlineData": {"mimeType": "image/png", "data": "QUJD"}}]);
+    assert_eq!(contents(3, 2)[0], json!({"functionResponse": shown}));
+}
+
+#[test]
+fn what_messages_are_refused() {
+    let mock = Mock::start(|request: &Received| match request.target.contains("g-429") {
+        true => Reply::json(
+            429,
+            &json!({"error": {"code": 429, "message": "mock says no", "status": "RESOURCE_EXHAUSTED"}}),
+        ),
+        false => Reply::json(200, &answer(&text("so far"), Some("SAFETY"), &little())),
+    });
+    let gateway = start(&mock);
+    let token = rich(&gateway);
+    let tools = json!([{"name": "f", "input_schema": {"type": "object"}}]);
+    let serial = json!({"type": "auto", "disable_parallel_tool_use": true});
+    for (more, field) in [
+        (json!({"tools": tools, "tool_choice": serial}), "tool_choice.disable_parallel_tool_use"),
+        (json!({"thinking": {"type": "disabled"}}), "thinking"),
+        (json!({"top_k": 1.5}), "top_k"),
+    ] {
+        let refused = message(&gateway, &token, "g-1", &more).expect(400).json();
+        let error = &refused["error"];
+        assert_eq!((&refused["type"], &error["type"]), (&json!("error"), &json!("invalid_request_error")));
+        assert!(error["message"].as_str().unwrap().starts_with(field), "{refused}");
+    }
+    let limited = message(&gateway, &token, "g-429", &json!({})).expect(429).json();
+    assert_eq!(
+        (&limited["error"]["type"], &limited["error"]["message"]),
+        (&json!("rate_limit_error"), &json!("mock says no"))
+    );
+    assert_eq!((mock.count(), gateway.settled(&token)), (1, 0));
+    let blocked = message(&gateway, &token, "g-1", &json!({})).expect(200);
+    assert_eq!(blocked.json()["stop_reason"], "refusal");
+    assert_eq!(charged(&gateway, &blocked), cost([1, 0, 1]));
+}
+
+/// A client of OpenAI's responses.
+#[test]
+fn a_response() {
+    let mock = Mock::start(|request: &Received| {
+        let call = json!({"functionCall": {"name": "f", "args": {}}, "thoughtSignature": "c2ln"});
+        match request.json()["contents"].as_array().unwrap().len() {
+            1 => Reply::json(200, &answer(&json!([call]), Some("STOP"), &little())),
+            _ => Reply::json(200, &answer(&text(COMPLETION), Some("STOP"), &little())),
+        }
+    });
+    let gateway = start(&mock);
+    let token = rich(&gateway);
+    let tools = json!([{"type": "function", "name": "f", "parameters": {"type": "object"}, "strict": false}]);
+    let ask = |input: Value| {
+        let body = json!({"model": "g-1", "input": input, "tools": tools, "store": false, "max_output_tokens": 100,
+            "include": ["reasoning.encrypted_content"]});
+        gateway.post(&token.key, "/v1/responses", &body).expect(200)
+    };
+    let question = json!({"role": "user", "content": PROMPT});
+    let first = ask(json!([question])).json();
+    let mut input = vec![question];
+    input.extend(first["output"].as_array().unwrap().iter().cloned());
+    input.push(json!({"type": "function_call_output", "call_id": "call_r1_0", "output": "done"}));
+    let second = ask(json!(input));
+    assert!(second.text().contains(COMPLETION), "{}", second.text());
+    assert_eq!(charged(&gateway, &second), cost([1, 0, 1]));
+    let called =
+        json!({"functionCall": {"id": "call_r1_0", "name": "f", "args": {}}, "thoughtSignature": "c2ln"});
+    assert_eq!(mock.received()[1].json()["contents"][1]["parts"], json!([called]));
+}

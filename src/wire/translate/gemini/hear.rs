@@ -86,7 +86,7 @@ pub(in crate::wire::translate) fn whole(body: &[u8]) -> Result<Vec<Delta>, NotAn
     if !stream.has_content {
         return Err(NotAnAnswer);
     }
-    if !stream.is_finished {
+    if stream.finish.is_none() {
         deltas.push(Delta::Finish(stream.ended()));
     }
     Ok(deltas)
@@ -100,7 +100,8 @@ pub(in crate::wire::translate) struct Stream {
     calls: usize,
     usage: Usage,
     has_content: bool,
-    is_finished: bool,
+    /// As it was told.
+    finish: Option<Finish>,
 }
 
 impl Stream {
@@ -209,8 +210,12 @@ impl Stream {
                 Finish::Refused
             }
         };
-        (self.has_content, self.is_finished) = (true, true);
-        deltas.push(Delta::Finish(finish));
+        self.has_content = true;
+        // Some models say it in each chunk.
+        if self.finish.as_ref() != Some(&finish) {
+            self.finish = Some(finish.clone());
+            deltas.push(Delta::Finish(finish));
+        }
         Ok(())
     }
 

@@ -206,3 +206,25 @@ fn a_stream_that_is_none() {
         assert_eq!(Stream::new().event(&event), Err(NotAnAnswer));
     }
 }
+
+/// Some models say with each chunk that it ends.
+#[test]
+fn an_end_that_comes_often() {
+    let mut stream = Stream::new();
+    let call = json!([{"functionCall": {"name": "f", "args": {}}}]);
+    let mut deltas = Vec::new();
+    for parts in [json!([{"text": "a"}]), json!([{"text": "b"}]), call] {
+        let mut splitter = Splitter::new(10_000);
+        splitter.push(Bytes::from(format!("data: {}\n\n", answer(&parts, &json!("STOP")))));
+        deltas.extend(stream.event(&splitter.next_event().unwrap().unwrap()).unwrap());
+    }
+    let told = |finish| vec![Delta::Finish(finish)];
+    let want = [
+        vec![begin(), said("a")],
+        told(Finish::End),
+        vec![said("b")],
+        called(0, "call_r-1_0", None, "{}").to_vec(),
+        told(Finish::Calls),
+    ];
+    assert_eq!(deltas, want.concat());
+}
