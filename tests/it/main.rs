@@ -74,4 +74,6 @@ mod token_api;
 #[cfg(test)]
 mod translate;
 #[cfg(test)]
+mod translate_chat;
+#[cfg(test)]
 mod upstream;
