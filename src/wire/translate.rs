@@ -181,11 +181,12 @@ impl Translation {
         }
     }
 
-    /// Whether a cap must be sent even where nothing need be bounded: that provider takes no request without.
-    pub const fn needs_cap(&self) -> bool {
+    /// Whether a cap is sent even where nothing need be bounded: where the provider takes no request without, and where the client
+    /// named one, which may be beyond what a model of another provider's can say.
+    pub const fn caps(&self, translated: &Ask) -> bool {
         match self.target {
             Target::Messages => true,
-            Target::Chat | Target::Content => false,
+            Target::Chat | Target::Content => translated.cap.asked.is_some(),
         }
     }
 

@@ -74,6 +74,8 @@ mod token_api;
 #[cfg(test)]
 mod translate;
 #[cfg(test)]
+mod translate_chat;
+#[cfg(test)]
 mod translate_gemini;
 #[cfg(test)]
 mod upstream;
