@@ -10,7 +10,7 @@ use crate::relay::inbound::Body;
 use crate::relay::pump::Exchange;
 use crate::tokens::ApiToken;
 use crate::wire::fault::{ErrorKind, ErrorWords, ProviderError, error_body};
-use crate::wire::{Dialect, Translation, targets};
+use crate::wire::{Dialect, Manner, Translation, targets};
 
 /// The version of Anthropic's API whose shapes are translated.
 const VERSION: &str = "2023-06-01";
@@ -29,7 +29,9 @@ impl Exchange {
         });
         let (target, channel) = found.ok_or_else(|| Failure::model_not_found(model))?;
         let now = self.relay.clock.now().secs();
-        let (ask, translation) = Translation::of(&self.ask, target, channel.provider_model(model), now)?;
+        let manner =
+            Manner { model: channel.provider_model(model), cap_field: &channel.output_cap_field };
+        let (ask, translation) = Translation::of(&self.ask, target, manner, now)?;
         self.buffered.grow(ask.body.len()).map_err(|_| Failure::overloaded())?;
         self.call = translation.call();
         self.target = translation.path_and_query().into();

@@ -102,6 +102,15 @@ pub enum Lookup<'a> {
     },
 }
 
+/// How OpenAI's chat is called: also by a translated request.
+pub(super) const CHAT: Call = Call {
+    form: Form::Chat,
+    cut: Cut::Chat,
+    charge: Charge::Metered(Metering::Chat),
+    path: "/chat/completions",
+    query: &[],
+};
+
 /// How Anthropic's messages are called: also by a translated request.
 pub(super) const MESSAGES: Call = Call {
     form: Form::Messages,
@@ -116,13 +125,7 @@ static TABLE: [Route; 24] = [
         method: "POST",
         pattern: "/v1/chat/completions",
         dialect: Some(Dialect::OpenAi),
-        work: Work::Call(Call {
-            form: Form::Chat,
-            cut: Cut::Chat,
-            charge: Charge::Metered(Metering::Chat),
-            path: "/chat/completions",
-            query: &[],
-        }),
+        work: Work::Call(CHAT),
     },
     Route {
         method: "POST",

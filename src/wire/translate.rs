@@ -27,7 +27,7 @@ mod value;
 use bytes::Bytes;
 
 use super::ask::{Ask, AskFault, AskLimits, Form};
-use super::endpoints::{Call, Dialect, MESSAGES};
+use super::endpoints::{CHAT, Call, MESSAGES};
 use super::meter::{Metering, UsageEvent};
 use prompt::Prompt;
 pub use retelling::Retelling;
@@ -48,8 +48,19 @@ enum Source {
 /// What of a provider a request can be translated into.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Target {
+    /// The chat of OpenAI, or of one who speaks it.
+    Chat,
     /// Anthropic's messages.
     Messages,
+}
+
+/// How a channel wants to be asked.
+#[derive(Copy, Clone, Debug)]
+pub struct Manner<'a> {
+    /// What it calls the model.
+    pub model: &'a str,
+    /// The field in which it takes a cap of the output, where its API has several.
+    pub cap_field: &'a str,
 }
 
 /// A request that was translated, and all it takes to translate what comes back.
@@ -97,36 +108,40 @@ impl Target {
     /// The form of the body, streamed or not.
     pub const fn form(self) -> Form {
         match self {
+            Self::Chat => Form::Chat,
             Self::Messages => Form::Messages,
         }
     }
 
     const fn call(self) -> &'static Call {
         match self {
+            Self::Chat => &CHAT,
             Self::Messages => &MESSAGES,
         }
     }
 
     const fn metering(self) -> Metering {
         match self {
+            Self::Chat => Metering::Chat,
             Self::Messages => Metering::Messages,
         }
     }
 }
 
 impl Translation {
-    /// Makes `ask` into a request to `target`, where the model is called `provider_model`, at `now` in Unix seconds. What is asked
-    /// then is read from the new body; its model is still the client's name for it.
+    /// Makes `ask` into a request to `target` in a channel's `manner`, at `now` in Unix seconds. What is asked then is read from
+    /// the new body; its model is still the client's name for it.
     ///
     /// # Errors
     /// A field that is set and has no counterpart there, or is not what it must be; or a form that is not translated.
-    pub fn of(ask: &Ask, target: Target, provider_model: &str, now: i64) -> Result<(Ask, Self), AskFault> {
+    pub fn of(ask: &Ask, target: Target, manner: Manner<'_>, now: i64) -> Result<(Ask, Self), AskFault> {
         let call = target.call();
         let to = call.form.dialect();
         let source = Source::of(ask.form).ok_or_else(untranslatable)?;
         let prompt = source.prompt(ask, to)?;
         let body = match target {
-            Target::Messages => messages::write::body(&prompt, provider_model)?,
+            Target::Chat => chat::write::body(&prompt, manner.cap_field)?,
+            Target::Messages => messages::write::body(&prompt, manner.model)?,
         };
         let translated = Ask::parse(call.form, Bytes::from(body), &AskLimits { max_choices: 1 })?;
         let usage_event = if ask.wants_usage { UsageEvent::Client } else { UsageEvent::Gateway };
@@ -151,6 +166,14 @@ impl Translation {
             Source::Chat => Form::Chat,
             Source::Messages => Form::Messages,
             Source::Responses => Form::Responses,
+        }
+    }
+
+    /// Whether a cap must be sent even where nothing need be bounded: that provider takes no request without.
+    pub const fn needs_cap(&self) -> bool {
+        match self.target {
+            Target::Messages => true,
+            Target::Chat => false,
         }
     }
 

@@ -12,6 +12,7 @@ use crate::wire::sse::Event;
 /// When it is none.
 pub(super) fn whole(from: Target, to: Source, asked: &Asked, body: &[u8]) -> Result<Vec<u8>, NotAnAnswer> {
     let deltas = match from {
+        Target::Chat => chat::hear::whole(body),
         Target::Messages => messages::hear::whole(body),
     }?;
     Ok(match to {
@@ -30,6 +31,7 @@ pub struct Retelling {
 
 #[derive(Debug)]
 enum Hearer {
+    Chat(chat::hear::Stream),
     Messages(messages::hear::Stream),
 }
 
@@ -43,6 +45,7 @@ enum Teller {
 impl Retelling {
     pub(super) fn new(from: Target, to: Source, asked: Asked) -> Self {
         let hearer = match from {
+            Target::Chat => Hearer::Chat(chat::hear::Stream::new()),
             Target::Messages => Hearer::Messages(messages::hear::Stream::new()),
         };
         let teller = match to {
@@ -80,6 +83,7 @@ impl Retelling {
 impl Hearer {
     fn event(&mut self, event: &Event) -> Result<Vec<Delta>, NotAnAnswer> {
         match self {
+            Self::Chat(stream) => stream.event(event),
             Self::Messages(stream) => stream.event(event),
         }
     }

@@ -15,8 +15,12 @@ fn chat(more: &Value) -> Ask {
     Ask::parse(Form::Chat, Bytes::from(body.to_string()), &AskLimits { max_choices: 8 }).unwrap()
 }
 
+fn manner(model: &str) -> Manner<'_> {
+    Manner { model, cap_field: "max_tokens" }
+}
+
 fn translated(more: &Value, provider_model: &str) -> Result<(Ask, Value), AskFault> {
-    let (ask, _) = Translation::of(&chat(more), Target::Messages, provider_model, NOW)?;
+    let (ask, _) = Translation::of(&chat(more), Target::Messages, manner(provider_model), NOW)?;
     let body = serde_json::from_slice(&ask.body).unwrap();
     Ok((ask, body))
 }
@@ -89,7 +93,7 @@ fn members_of_the_body() {
     let ordered = "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"response_format\":\
         {\"type\":\"json_schema\",\"json_schema\":{\"name\":\"x\",\"schema\":{\"z\":1, \"a\":1.50}}}}";
     let ask = Ask::parse(Form::Chat, Bytes::from(ordered), &AskLimits { max_choices: 1 }).unwrap();
-    let (ask, _) = Translation::of(&ask, Target::Messages, "x", NOW).unwrap();
+    let (ask, _) = Translation::of(&ask, Target::Messages, manner("x"), NOW).unwrap();
     assert!(std::str::from_utf8(&ask.body).unwrap().contains("\"schema\":{\"z\":1, \"a\":1.50}"));
 }
 

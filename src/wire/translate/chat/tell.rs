@@ -40,6 +40,19 @@ struct ToolCall<'a> {
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     kind: Option<&'static str>,
     function: Function<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extra_content: Option<ExtraContent<'a>>,
+}
+
+/// Where Google's own server of chat has what its models want back with a call.
+#[derive(Serialize)]
+struct ExtraContent<'a> {
+    google: Google<'a>,
+}
+
+#[derive(Serialize)]
+struct Google<'a> {
+    thought_signature: &'a str,
 }
 
 /// What of a function is called.
@@ -91,9 +104,8 @@ pub(in crate::wire::translate) fn whole(deltas: &[Delta], asked: &Asked) -> Vec<
             Delta::Refusal(text) => message.refusal.get_or_insert_default().push_str(text),
             // No chat has a place for it.
             Delta::Signature(_) => {}
-            Delta::Call { id, name, .. } => {
-                let function = Function { name: Some(name), arguments: Cow::Borrowed("") };
-                message.tool_calls.push(ToolCall { index: None, id: Some(id), kind: Some("function"), function });
+            Delta::Call { id, name, signature, .. } => {
+                message.tool_calls.push(ToolCall::begun(None, (id, name), signature.as_deref()));
             }
             Delta::Arguments { index, json } => {
                 if let Some(call) = message.tool_calls.get_mut(*index) {
@@ -118,6 +130,16 @@ const fn finish_reason(finish: &Finish) -> &'static str {
         Finish::Length => "length",
         Finish::Calls => "tool_calls",
         Finish::Refused => "content_filter",
+    }
+}
+
+impl<'a> ToolCall<'a> {
+    /// A call of the tool `name` that is called `id` and has no arguments yet.
+    fn begun(index: Option<usize>, (id, name): (&'a str, &'a str), signature: Option<&'a str>) -> Self {
+        let function = Function { name: Some(name), arguments: Cow::Borrowed("") };
+        let google = |thought_signature| ExtraContent { google: Google { thought_signature } };
+        let extra_content = signature.map(google);
+        Self { index, id: Some(id), kind: Some("function"), function, extra_content }
     }
 }
 

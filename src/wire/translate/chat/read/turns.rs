@@ -216,10 +216,11 @@ fn media(value: &Value<'_>) -> Result<Media, AskFault> {
 
 /// A call of a tool that the model made.
 fn call(value: &Value<'_>) -> Result<Call, AskFault> {
-    let (mut id, mut function) = (None, None);
+    let (mut id, mut function, mut signature) = (None, None, None);
     for (name, value) in value.members()? {
         match name.as_ref() {
             "id" => id = Some(value.text()?),
+            "extra_content" if !value.is_null() => signature = proof(&value)?,
             "type" => value.must_be_idle(&["\"function\""])?,
             "function" => function = Some(value),
             "index" => {}
@@ -240,7 +241,26 @@ fn call(value: &Value<'_>) -> Result<Call, AskFault> {
     let (Some(name), Some(arguments)) = (called, input) else {
         return Err(function.refuse("must have a name and arguments"));
     };
-    Ok(Call { id, name, arguments, signature: None })
+    Ok(Call { id, name, arguments, signature })
+}
+
+/// What Google's models want back with a call, at the place that Google has for it: `google.thought_signature`.
+fn proof(value: &Value<'_>) -> Result<Option<String>, AskFault> {
+    let mut proof = None;
+    for (name, value) in value.members()? {
+        if name != "google" {
+            value.must_be_idle(&[])?;
+            continue;
+        }
+        for (name, value) in value.members()? {
+            match name.as_ref() {
+                _ if value.is_null() => {}
+                "thought_signature" => proof = Some(value.text()?),
+                _ => return Err(value.inexpressible()),
+            }
+        }
+    }
+    Ok(proof)
 }
 
 /// Arguments are a text that holds an object.

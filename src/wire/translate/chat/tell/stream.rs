@@ -71,13 +71,13 @@ impl Stream {
             Delta::Text(text) => Change { content: Some(text), ..Change::default() },
             Delta::Thought(text) => Change { reasoning_content: Some(text), ..Change::default() },
             Delta::Refusal(text) => Change { refusal: Some(text), ..Change::default() },
-            Delta::Call { index, id, name, .. } => {
-                let function = Function { name: Some(name), arguments: Cow::Borrowed("") };
-                called(ToolCall { index: Some(*index), id: Some(id), kind: Some("function"), function })
+            Delta::Call { index, id, name, signature } => {
+                called(ToolCall::begun(Some(*index), (id, name), signature.as_deref()))
             }
             Delta::Arguments { index, json } => {
                 let function = Function { name: None, arguments: Cow::Borrowed(json) };
-                called(ToolCall { index: Some(*index), id: None, kind: None, function })
+                let (index, extra_content) = (Some(*index), None);
+                called(ToolCall { index, id: None, kind: None, function, extra_content })
             }
             Delta::Finish(finish) => return self.finish(finish, out),
             Delta::Figures(figures) => return self.figures = *figures,

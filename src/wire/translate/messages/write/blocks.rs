@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::wire::ask::AskFault;
+use crate::wire::translate::proof::unmarked;
 use crate::wire::translate::prompt::{Media, Outcome, Part, Prompt, Set, Speaker, Success};
 
 /// The types of images that Anthropic takes inline.
@@ -94,9 +95,11 @@ fn block(part: &Set<Part>) -> Result<Option<Block<'_>>, AskFault> {
         Part::Document(media) => Block::Document { source: document(media, part)? },
         Part::Call(call) => Block::ToolUse { id: &call.id, name: &call.name, input: &call.arguments },
         Part::Outcome(outcome) => result(outcome)?,
-        Part::Thought { text, signature: Some(signature) } => Block::Thinking { thinking: text, signature },
-        // Anthropic takes no thought without its proof.
-        Part::Thought { signature: None, .. } => return Ok(None),
+        // Anthropic takes no thought without a proof of its own.
+        Part::Thought { text, signature: Some(signature) } if unmarked(signature).is_none() => {
+            Block::Thinking { thinking: text, signature }
+        }
+        Part::Thought { .. } => return Ok(None),
     }))
 }
 

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::wire::ask::AskFault;
+use crate::wire::translate::proof::unmarked;
 use crate::wire::translate::prompt::{self, Effort, Part, Prompt, Set, Speaker};
 
 /// The least that Anthropic takes for thinking, in output units.
@@ -73,7 +74,10 @@ fn budgeted(asked: &Set<prompt::Thinking>, budget: i64, cap: Option<i64>) -> Res
 /// models then refuse to think, so they are not asked to.
 fn awaits_thought(prompt: &Prompt<'_>) -> bool {
     let is_outcome = |part: &Set<Part>| matches!(part.value, Part::Outcome(_));
-    let is_proof = |part: &Set<Part>| matches!(part.value, Part::Thought { signature: Some(_), .. });
+    let is_proof = |part: &Set<Part>| match &part.value {
+        Part::Thought { signature: Some(signature), .. } => unmarked(signature).is_none(),
+        _ => false,
+    };
     let [.., call, last] = prompt.turns.as_slice() else { return false };
     last.speaker == Speaker::User
         && last.parts.iter().any(is_outcome)
