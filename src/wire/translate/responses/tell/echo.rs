@@ -74,7 +74,7 @@ pub(super) struct Response<'a> {
 }
 
 #[derive(Serialize)]
-struct Incomplete {
+pub(super) struct Incomplete {
     reason: &'static str,
 }
 
