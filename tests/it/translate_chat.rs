@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::{
-    COMPLETION, Gate, Gateway, Mock, PROMPT, QUOTA, Received, Reply, Request, Response, SOON, Settings,
+    COMPLETION, Gate, Gateway, Mock, PROMPT, Piece, QUOTA, Received, Reply, Request, Response, SOON, Settings,
     Token, delta, eventually, nanos,
 };
 
@@ -143,13 +143,14 @@ fn streams() {
     let gate = Gate::new();
     let shut = gate.clone();
     let mock = Mock::start(move |_| {
-        let reply = Reply::sse().event(&delta("one ")).wait(&shut).event(&delta("two"));
+        let reply = Reply::sse().chunk(": alive\n\n").event(&delta("one ")).wait(&shut).event(&delta("two"));
         reply.event(&finish("length")).event(&totals()).event("[DONE]").end()
     });
     let gateway = start(&mock);
     let token = rich(&gateway);
     for route in [MESSAGES, RESPONSES] {
         let mut exchange = gateway.open(&Request::post(route, &body(route, &json!({"stream": true}))).bearer(&token.key));
+        assert_eq!(exchange.event(), Piece::Data(b": alive\n\n".to_vec()));
         let first = exchange.data();
         assert!(first.contains("message_start") || first.contains("response.created"), "{first}");
         // The gate stays open: the second stream may be over already.
