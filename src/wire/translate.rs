@@ -75,8 +75,9 @@ pub struct Translation {
 /// What a body of this form can be translated into, the best first.
 pub const fn targets(form: Form) -> &'static [Target] {
     match Source::of(form) {
-        Some(Source::Chat | Source::Responses) => &[Target::Messages],
-        Some(Source::Messages) => &[],
+        Some(Source::Chat) => &[Target::Messages],
+        Some(Source::Messages) => &[Target::Chat],
+        Some(Source::Responses) => &[Target::Chat, Target::Messages],
         None => &[],
     }
 }

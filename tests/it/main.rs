@@ -73,5 +73,7 @@ mod tidy;
 mod token_api;
 #[cfg(test)]
 mod translate;
+mod translate_messages;
+mod translate_responses;
 #[cfg(test)]
 mod upstream;
