@@ -141,8 +141,7 @@ impl Exchange {
         if ends.client.has_left() {
             return;
         }
-        // A translated request names its cap also where the other dialect asks for one.
-        let is_capped = cap.is_sent || self.translation.as_deref().is_some_and(Translation::needs_cap);
+        let is_capped = cap.is_sent || self.translation.as_deref().is_some_and(|told| told.caps(&self.ask));
         let request = self.request_of(&channel, self.cut(&channel, is_capped.then_some(cap.tokens)));
         ends.metered.dispatch();
         let patience = if self.ask.stream {

@@ -120,6 +120,22 @@ pub(super) const MESSAGES: Call = Call {
     query: &["beta"],
 };
 
+/// How Gemini's models are called by a translated request.
+pub(super) const GENERATE: Call = Call {
+    form: Form::Generate,
+    cut: Cut::Generate,
+    charge: GENERATED,
+    path: "/v1beta/models/{id}:generateContent",
+    query: &[],
+};
+
+/// The same, streamed in events.
+pub(super) const STREAM_GENERATE: Call = Call {
+    form: Form::StreamGenerate,
+    path: "/v1beta/models/{id}:streamGenerateContent?alt=sse",
+    ..GENERATE
+};
+
 static TABLE: [Route; 24] = [
     Route {
         method: "POST",

@@ -11,6 +11,7 @@
 
 mod blocks;
 mod chat;
+mod gemini;
 mod members;
 mod messages;
 mod prompt;
@@ -27,7 +28,7 @@ mod value;
 use bytes::Bytes;
 
 use super::ask::{Ask, AskFault, AskLimits, Form};
-use super::endpoints::{CHAT, Call, MESSAGES};
+use super::endpoints::{CHAT, Call, Dialect, GENERATE, MESSAGES, STREAM_GENERATE};
 use super::meter::{Metering, UsageEvent};
 use prompt::Prompt;
 pub use retelling::Retelling;
@@ -52,6 +53,8 @@ pub enum Target {
     Chat,
     /// Anthropic's messages.
     Messages,
+    /// Gemini's `generateContent`.
+    Content,
 }
 
 /// How a channel wants to be asked.
@@ -75,9 +78,9 @@ pub struct Translation {
 /// What a body of this form can be translated into, the best first.
 pub const fn targets(form: Form) -> &'static [Target] {
     match Source::of(form) {
-        Some(Source::Chat) => &[Target::Messages],
-        Some(Source::Messages) => &[Target::Chat],
-        Some(Source::Responses) => &[Target::Chat, Target::Messages],
+        Some(Source::Chat) => &[Target::Messages, Target::Content],
+        Some(Source::Responses) => &[Target::Chat, Target::Messages, Target::Content],
+        Some(Source::Messages) => &[Target::Chat, Target::Content],
         None => &[],
     }
 }
@@ -111,13 +114,16 @@ impl Target {
         match self {
             Self::Chat => Form::Chat,
             Self::Messages => Form::Messages,
+            Self::Content => Form::Generate,
         }
     }
 
-    const fn call(self) -> &'static Call {
+    const fn call(self, prompt: &Prompt<'_>) -> &'static Call {
         match self {
             Self::Chat => &CHAT,
             Self::Messages => &MESSAGES,
+            Self::Content if prompt.stream => &STREAM_GENERATE,
+            Self::Content => &GENERATE,
         }
     }
 
@@ -125,6 +131,7 @@ impl Target {
         match self {
             Self::Chat => Metering::Chat,
             Self::Messages => Metering::Messages,
+            Self::Content => Metering::Generate,
         }
     }
 }
@@ -136,15 +143,20 @@ impl Translation {
     /// # Errors
     /// A field that is set and has no counterpart there, or is not what it must be; or a form that is not translated.
     pub fn of(ask: &Ask, target: Target, manner: Manner<'_>, now: i64) -> Result<(Ask, Self), AskFault> {
-        let call = target.call();
-        let to = call.form.dialect();
         let source = Source::of(ask.form).ok_or_else(untranslatable)?;
-        let prompt = source.prompt(ask, to)?;
+        let prompt = source.prompt(ask, target.form().dialect())?;
         let body = match target {
             Target::Chat => chat::write::body(&prompt, manner.cap_field)?,
             Target::Messages => messages::write::body(&prompt, manner.model)?,
+            Target::Content => gemini::write::body(&prompt, manner.model)?,
         };
-        let translated = Ask::parse(call.form, Bytes::from(body), &AskLimits { max_choices: 1 })?;
+        let (call, body) = (target.call(&prompt), Bytes::from(body));
+        let limits = AskLimits { max_choices: 1 };
+        let translated = match target {
+            Target::Chat | Target::Messages => Ask::parse(call.form, body, &limits)?,
+            // Its path names the model.
+            Target::Content => Ask::parse_for(&ask.model, call.form, body, &limits)?,
+        };
         let usage_event = if ask.wants_usage { UsageEvent::Client } else { UsageEvent::Gateway };
         let asked =
             Asked { created: now, usage_event, body: ask.body.clone(), model: ask.model.clone() };
@@ -170,11 +182,12 @@ impl Translation {
         }
     }
 
-    /// Whether a cap must be sent even where nothing need be bounded: that provider takes no request without.
-    pub const fn needs_cap(&self) -> bool {
+    /// Whether a cap is sent even where nothing need be bounded: where the provider takes no request without, and where the client
+    /// named one, which may be beyond what a model of another provider's can say.
+    pub const fn caps(&self, translated: &Ask) -> bool {
         match self.target {
             Target::Messages => true,
-            Target::Chat => false,
+            Target::Chat | Target::Content => translated.cap.asked.is_some(),
         }
     }
 

@@ -76,4 +76,8 @@ mod translate;
 mod translate_messages;
 mod translate_responses;
 #[cfg(test)]
+mod translate_chat;
+#[cfg(test)]
+mod translate_gemini;
+#[cfg(test)]
 mod upstream;

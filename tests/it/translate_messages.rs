@@ -148,7 +148,7 @@ fn a_stream() {
     let gateway = start(&mock);
     let token = rich(&gateway);
     let mut exchange = gateway.open(&request(&token, &json!({"stream": true})));
-    assert!(exchange.event().data().contains("message_start"));
+    assert!(exchange.data().contains("message_start"));
     assert!(gateway.held(&token) > 0);
     gate.open();
     let answer = exchange.finish().expect(200);

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::telling::{Asked, Delta};
-use super::{NotAnAnswer, Source, Target, chat, messages, responses};
+use super::{NotAnAnswer, Source, Target, chat, gemini, messages, responses};
 use crate::wire::sse::Event;
 
 /// Tells a whole answer of `from` to `to`.
@@ -14,6 +14,7 @@ pub(super) fn whole(from: Target, to: Source, asked: &Asked, body: &[u8]) -> Res
     let deltas = match from {
         Target::Chat => chat::hear::whole(body),
         Target::Messages => messages::hear::whole(body),
+        Target::Content => gemini::hear::whole(body),
     }?;
     Ok(match to {
         Source::Chat => chat::tell::whole(&deltas, asked),
@@ -33,6 +34,7 @@ pub struct Retelling {
 enum Hearer {
     Chat(chat::hear::Stream),
     Messages(messages::hear::Stream),
+    Content(gemini::hear::Stream),
 }
 
 #[derive(Debug)]
@@ -47,6 +49,7 @@ impl Retelling {
         let hearer = match from {
             Target::Chat => Hearer::Chat(chat::hear::Stream::new()),
             Target::Messages => Hearer::Messages(messages::hear::Stream::new()),
+            Target::Content => Hearer::Content(gemini::hear::Stream::new()),
         };
         let teller = match to {
             Source::Chat => Teller::Chat(chat::tell::Stream::new(asked)),
@@ -85,6 +88,7 @@ impl Hearer {
         match self {
             Self::Chat(stream) => stream.event(event),
             Self::Messages(stream) => stream.event(event),
+            Self::Content(stream) => stream.event(event),
         }
     }
 }

@@ -18,6 +18,9 @@ use tools::{Choice, Tool};
 /// Whom it is written for.
 const TO: Dialect = Dialect::OpenAi;
 
+/// What OpenAI's dialects call how hard to think, at the end of its path.
+const EFFORT: &str = "effort";
+
 /// The newer of the two names of a cap.
 const NEWER_CAP: &str = "max_completion_tokens";
 
@@ -109,7 +112,7 @@ pub(in crate::wire::translate) fn body(prompt: &Prompt<'_>, cap_field: &str) -> 
         presence_penalty: within(&prompt.presence_penalty, -2.0, 2.0)?,
         frequency_penalty: within(&prompt.frequency_penalty, -2.0, 2.0)?,
         seed: prompt.seed.as_ref().map(|seed| seed.value),
-        reasoning_effort: prompt.thinking.as_ref().and_then(|thinking| effort(thinking.value)),
+        reasoning_effort: prompt.thinking.as_ref().and_then(effort),
         response_format: prompt.format.as_ref().map(|format| response_format(&format.value)),
         user: prompt.user.as_ref().map(|user| named(&user.value)),
         service_tier: prompt.tier.as_ref().map(|tier| tier_word(tier.value)),
@@ -137,11 +140,12 @@ fn is_serial(prompt: &Prompt<'_>) -> bool {
     prompt.parallel.as_ref().is_some_and(|parallel| parallel.value == Parallel::Forbidden)
 }
 
-/// OpenAI's word for how hard to think. Its models find out by themselves what is right, and those that do not think take none.
-const fn effort(thinking: Thinking) -> Option<&'static str> {
-    match thinking {
+/// OpenAI's word for how hard to think. Its models find out by themselves what is right, and those that do not think take no word of
+/// it: not to think is said where the client has said it in this same word.
+fn effort(thinking: &Set<Thinking>) -> Option<&'static str> {
+    match thinking.value {
         Thinking::Adaptive => None,
-        Thinking::Off => Some("none"),
+        Thinking::Off => thinking.path.ends_with(EFFORT).then_some("none"),
         Thinking::Effort(Effort::Minimal) => Some("minimal"),
         Thinking::Effort(Effort::Low) | Thinking::Budget(..=2_048) => Some("low"),
         Thinking::Effort(Effort::Medium) | Thinking::Budget(..=8_192) => Some("medium"),

@@ -95,7 +95,11 @@ fn members_of_the_body() {
         (tier(Tier::Flex), json!({"service_tier": "flex"})),
         (tier(Tier::Priority), json!({"service_tier": "priority"})),
         (thinking(Thinking::Adaptive), json!({})),
-        (thinking(Thinking::Off), json!({"reasoning_effort": "none"})),
+        (thinking(Thinking::Off), json!({})),
+        (
+            Prompt { thinking: Some(set("reasoning.effort", Thinking::Off)), ..hello() },
+            json!({"reasoning_effort": "none"}),
+        ),
         (thinking(Thinking::Effort(Effort::Minimal)), json!({"reasoning_effort": "minimal"})),
         (thinking(Thinking::Effort(Effort::Highest)), json!({"reasoning_effort": "xhigh"})),
         (thinking(Thinking::Budget(2_048)), json!({"reasoning_effort": "low"})),
