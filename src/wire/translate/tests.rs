@@ -1,5 +1,7 @@
 //! Both ways, from the documented shapes of both providers.
 
+mod pairs;
+
 use bytes::Bytes;
 use serde_json::{Value, json};
 

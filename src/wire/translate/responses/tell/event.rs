@@ -77,7 +77,11 @@ impl Events {
         out.extend_from_slice(kind.as_bytes());
         out.extend_from_slice(b"\ndata: ");
         let event = Numbered { kind, sequence_number: self.written, event };
+        let start = out.len();
         serde_json::to_writer(&mut *out, &event).expect("a vector takes all, and strings are always JSON");
+        // What is repeated of the client's body may have line ends between its words; here they would end the event.
+        let written = out.get_mut(start..).unwrap_or_default();
+        written.iter_mut().filter(|byte| matches!(**byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
         out.extend_from_slice(b"\n\n");
         self.written = self.written.saturating_add(1);
     }
