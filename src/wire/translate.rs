@@ -78,7 +78,8 @@ pub struct Translation {
 /// What a body of this form can be translated into, the best first.
 pub const fn targets(form: Form) -> &'static [Target] {
     match Source::of(form) {
-        Some(Source::Chat | Source::Responses) => &[Target::Messages, Target::Content],
+        Some(Source::Chat) => &[Target::Messages, Target::Content],
+        Some(Source::Responses) => &[Target::Chat, Target::Messages, Target::Content],
         Some(Source::Messages) => &[Target::Chat, Target::Content],
         None => &[],
     }

@@ -73,6 +73,8 @@ mod tidy;
 mod token_api;
 #[cfg(test)]
 mod translate;
+mod translate_messages;
+mod translate_responses;
 #[cfg(test)]
 mod translate_chat;
 #[cfg(test)]

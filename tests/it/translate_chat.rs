@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::{
-    COMPLETION, Gate, Gateway, Mock, PROMPT, QUOTA, Received, Reply, Request, Response, SOON, Settings,
+    COMPLETION, Gate, Gateway, Mock, PROMPT, Piece, QUOTA, Received, Reply, Request, Response, SOON, Settings,
     Token, delta, eventually, nanos,
 };
 
@@ -82,7 +82,7 @@ fn charged(gateway: &Gateway, answer: &Response) -> i64 {
 /// The data of a stream's events.
 fn events(answer: &Response) -> Vec<Value> {
     let text = answer.text();
-    let data = text.split_terminator("\n\n").map(|event| event.split_once("data: ").unwrap().1);
+    let data = text.split_terminator("\n\n").filter_map(|event| Some(event.split_once("data: ")?.1));
     data.map(|data| serde_json::from_str(data).unwrap()).collect()
 }
 
@@ -143,13 +143,14 @@ fn streams() {
     let gate = Gate::new();
     let shut = gate.clone();
     let mock = Mock::start(move |_| {
-        let reply = Reply::sse().event(&delta("one ")).wait(&shut).event(&delta("two"));
+        let reply = Reply::sse().chunk(": alive\n\n").event(&delta("one ")).wait(&shut).event(&delta("two"));
         reply.event(&finish("length")).event(&totals()).event("[DONE]").end()
     });
     let gateway = start(&mock);
     let token = rich(&gateway);
     for route in [MESSAGES, RESPONSES] {
         let mut exchange = gateway.open(&Request::post(route, &body(route, &json!({"stream": true}))).bearer(&token.key));
+        assert_eq!(exchange.event(), Piece::Data(b": alive".to_vec()));
         let first = exchange.data();
         assert!(first.contains("message_start") || first.contains("response.created"), "{first}");
         // The gate stays open: the second stream may be over already.

@@ -60,6 +60,8 @@ impl Events {
     pub fn tell(&mut self, event: Event) -> Result<Bytes, Untold> {
         match &mut self.retold {
             None => Ok(event.raw),
+            // A comment keeps a connection alive in every dialect.
+            Some(_) if event.data().is_none() && event.raw.starts_with(b":") => Ok(event.raw),
             Some(retelling) => retelling.tell(&event).map_err(|_| Untold),
         }
     }

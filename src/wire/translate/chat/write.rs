@@ -3,8 +3,11 @@
 mod messages;
 mod tools;
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
 
 use crate::wire::ask::AskFault;
 use crate::wire::endpoints::Dialect;
@@ -20,6 +23,9 @@ const EFFORT: &str = "effort";
 
 /// The newer of the two names of a cap.
 const NEWER_CAP: &str = "max_completion_tokens";
+
+/// The longest name of who asks that OpenAI takes, in characters.
+const LONGEST_USER: usize = 64;
 
 /// What a schema is called that its client gave no name.
 const UNNAMED: &str = "answer";
@@ -58,7 +64,7 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     response_format: Option<ResponseFormat<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    user: Option<&'a str>,
+    user: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     service_tier: Option<&'static str>,
 }
@@ -108,7 +114,7 @@ pub(in crate::wire::translate) fn body(prompt: &Prompt<'_>, cap_field: &str) -> 
         seed: prompt.seed.as_ref().map(|seed| seed.value),
         reasoning_effort: prompt.thinking.as_ref().and_then(effort),
         response_format: prompt.format.as_ref().map(|format| response_format(&format.value)),
-        user: prompt.user.as_ref().map(|user| user.value.as_str()),
+        user: prompt.user.as_ref().map(|user| named(&user.value)),
         service_tier: prompt.tier.as_ref().map(|tier| tier_word(tier.value)),
     };
     Ok(serde_json::to_vec(&body).expect("strings and JSON can always be written as JSON"))
@@ -120,6 +126,14 @@ fn within<'a>(
     most: f64,
 ) -> Result<Option<&'a RawValue>, AskFault> {
     number.as_ref().map(|number| number.within(least..=most, TO)).transpose()
+}
+
+/// Who asks. Claude Code's name of it is longer than OpenAI takes; a digest tells users apart as well, and is what OpenAI advises.
+fn named(user: &str) -> Cow<'_, str> {
+    if user.chars().count() <= LONGEST_USER {
+        return Cow::Borrowed(user);
+    }
+    Sha256::digest(user).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn is_serial(prompt: &Prompt<'_>) -> bool {
