@@ -176,82 +176,111 @@ fn a_stream() {
     assert_eq!(got.json()["generationConfig"], json!({"maxOutputTokens": 100}));
 }
 
-/// Tools are called, run, and their results told, with the proofs that Gemini 3 asks for: what goes over the wire in both directions.
-#[test]
-fn tools_there_and_back() {
-    let mock = Mock::start(move |request: &Received| {
-        let usage = json!({"promptTokenCount": 40, "candidatesTokenCount": 9});
+/// A model that calls two tools at once, of which the first call has its proof, and then has something to say.
+fn forecaster() -> Mock {
+    Mock::start(move |request: &Received| {
         let call = |city: &str| json!({"functionCall": {"name": "weather", "args": {"city": city}}});
         let mut first = call("Paris");
         first["thoughtSignature"] = json!("c2ln");
-        let calls = json!([{"text": "Let me see."}, first, call("Rome")]);
+        let calls = answer(&json!([{"text": "Let me see."}, first, call("Rome")]), Some("STOP"), &little());
         match (request.json()["contents"].as_array().unwrap().len(), request.target.contains("stream")) {
-            (1, false) => Reply::json(200, &answer(&calls, Some("STOP"), &usage)),
-            (1, true) => Reply::sse().chunk(sse(&answer(&calls, Some("STOP"), &usage))).end(),
-            (_, _) => Reply::json(200, &answer(&text("It rains."), Some("STOP"), &usage)),
+            (1, false) => Reply::json(200, &calls),
+            (1, true) => Reply::sse().chunk(sse(&calls)).end(),
+            (_, _) => Reply::json(200, &answer(&text("It rains."), Some("STOP"), &little())),
         }
-    });
+    })
+}
+
+fn schema() -> Value {
+    json!({"type": "object", "properties": {"city": {"type": "string"}}, "additionalProperties": false})
+}
+
+fn tools() -> Value {
+    json!([{"type": "function", "function": {"name": "weather", "parameters": schema()}}])
+}
+
+/// A call as OpenAI's clients know it.
+fn called(id: &str, city: &str) -> Value {
+    let arguments = json!({"city": city}).to_string();
+    json!({"id": id, "type": "function", "function": {"name": "weather", "arguments": arguments}})
+}
+
+/// The same with its proof, where Google's own OpenAI-compatible API has it.
+fn proven(id: &str, city: &str) -> Value {
+    let mut call = called(id, city);
+    call["extra_content"] = json!({"google": {"thought_signature": "c2ln"}});
+    call
+}
+
+#[test]
+fn tools_that_are_called() {
+    let mock = forecaster();
     let gateway = start(&mock);
     let token = rich(&gateway);
-    let schema =
-        json!({"type": "object", "properties": {"city": {"type": "string"}}, "additionalProperties": false});
-    let tools = json!([{"type": "function", "function": {"name": "weather", "parameters": schema}}]);
-    let asked = json!({"tools": tools, "tool_choice": "required"});
-    let first = ask(&gateway, &token, "g-1", &asked).expect(200).json();
-    let choice = &first["choices"][0];
+    let mut asked = json!({"tools": tools(), "tool_choice": "required"});
+    let whole = ask(&gateway, &token, "g-1", &asked).expect(200).json();
+    let choice = &whole["choices"][0];
     assert_eq!(
         (&choice["finish_reason"], &choice["message"]["content"]),
         (&json!("tool_calls"), &json!("Let me see."))
     );
-    let extra = json!({"google": {"thought_signature": "c2ln"}});
-    let call = |id: &str, city: &str| {
-        let arguments = json!({"city": city}).to_string();
-        json!({"id": id, "type": "function", "function": {"name": "weather", "arguments": arguments}})
-    };
-    let mut signed = call("call_r1_0", "Paris");
-    signed["extra_content"] = extra.clone();
-    assert_eq!(choice["message"]["tool_calls"], json!([signed, call("call_r1_1", "Rome")]));
-
-    let mut streamed = asked.clone();
-    streamed["stream"] = json!(true);
-    let told = chunks(&ask(&gateway, &token, "g-1", &streamed).expect(200));
+    let calls = json!([proven("call_r1_0", "Paris"), called("call_r1_1", "Rome")]);
+    assert_eq!(choice["message"]["tool_calls"], calls);
+    asked["stream"] = json!(true);
+    let told = chunks(&ask(&gateway, &token, "g-1", &asked).expect(200));
     let calls: Vec<&Value> =
         told.iter().map(|chunk| &chunk["choices"][0]["delta"]["tool_calls"][0]).collect();
-    assert!(calls.iter().any(|call| call["id"] == "call_r1_0" && call["extra_content"] == extra), "{told:?}");
+    let extra = &proven("", "")["extra_content"];
     assert!(
-        calls.iter().any(|call| call["index"] == 1 && call["function"]["arguments"] == "{\"city\":\"Rome\"}")
+        calls.iter().any(|call| call["id"] == "call_r1_0" && call["extra_content"] == *extra),
+        "{told:?}"
     );
-
-    let result = |id: &str, content: &str| json!({"role": "tool", "tool_call_id": id, "content": content});
-    let question = json!({"role": "user", "content": PROMPT});
-    let results = [result("call_r1_1", "sun"), result("call_r1_0", "rain")];
-    let messages = |message: &Value| json!([question, message, results[0], results[1]]);
-    let more = json!({"tools": tools, "messages": messages(&choice["message"])});
-    let second = ask(&gateway, &token, "g-1", &more).expect(200).json();
-    assert_eq!(second["choices"][0]["message"]["content"], "It rains.");
-    // A history that another model made has no proof: Google's own word stands for it, where one is asked for.
-    let foreign = json!({"role": "assistant", "content": null, "tool_calls": [call("call_r1_0", "Paris"), call("call_r1_1", "Rome")]});
-    for model in ["g-1", "g-alias"] {
-        ask(&gateway, &token, model, &json!({"tools": tools, "messages": messages(&foreign)})).expect(200);
-    }
+    let arguments = "{\"city\":\"Rome\"}";
+    assert!(calls.iter().any(|call| call["index"] == 1 && call["function"]["arguments"] == arguments));
+    assert!(told.iter().any(|chunk| chunk["choices"][0]["finish_reason"] == "tool_calls"));
 
     let got = mock.received();
-    let declared = json!([{"functionDeclarations": [{"name": "weather", "parametersJsonSchema": schema}]}]);
+    let declared = json!([{"functionDeclarations": [{"name": "weather", "parametersJsonSchema": schema()}]}]);
     assert_eq!((&got[0].json()["tools"], got[0].target.as_str()), (&declared, PLAIN));
     assert_eq!(got[0].json()["toolConfig"], json!({"functionCallingConfig": {"mode": "ANY"}}));
-    let calls = |position: usize| got[position].json()["contents"][1]["parts"].clone();
+}
+
+/// What tools gave goes back with the proofs of the calls. A history that another model made has none: Google's own word stands for
+/// it, where one is asked for.
+#[test]
+fn what_tools_gave() {
+    let mock = forecaster();
+    let gateway = start(&mock);
+    let token = rich(&gateway);
+    let result = |id: &str, content: &str| json!({"role": "tool", "tool_call_id": id, "content": content});
+    let said = |words: Value, first: Value| {
+        let calls = [first, called("call_r1_1", "Rome")];
+        json!([{"role": "user", "content": PROMPT}, {"role": "assistant", "content": words, "tool_calls": calls},
+            result("call_r1_1", "sun"), result("call_r1_0", "rain")])
+    };
     let sent =
         |id: &str, city: &str| json!({"functionCall": {"id": id, "name": "weather", "args": {"city": city}}});
-    let mut proven = sent("call_r1_0", "Paris");
-    proven["thoughtSignature"] = json!("c2ln");
-    assert_eq!(calls(2), json!([{"text": "Let me see."}, proven, sent("call_r1_1", "Rome")]));
-    let given = |id: &str, words: &str| json!({"functionResponse": {"id": id, "name": "weather", "response": {"output": words}}});
-    let turn = json!({"role": "user", "parts": [given("call_r1_1", "sun"), given("call_r1_0", "rain")]});
-    assert_eq!(got[2].json()["contents"][2], turn);
-    let mut skipped = sent("call_r1_0", "Paris");
-    skipped["thoughtSignature"] = json!("skip_thought_signature_validator");
-    assert_eq!(calls(3), json!([skipped, sent("call_r1_1", "Rome")]));
-    assert_eq!(calls(4), json!([sent("call_r1_0", "Paris"), sent("call_r1_1", "Rome")]));
+    let signed = |signature: &str| {
+        let mut call = sent("call_r1_0", "Paris");
+        call["thoughtSignature"] = json!(signature);
+        call
+    };
+    let foreign = || said(json!(null), called("call_r1_0", "Paris"));
+    let own = said(json!("Let me see."), proven("call_r1_0", "Paris"));
+    for (model, messages, want) in [
+        ("g-1", own, vec![json!({"text": "Let me see."}), signed("c2ln")]),
+        ("g-1", foreign(), vec![signed("skip_thought_signature_validator")]),
+        ("g-alias", foreign(), vec![sent("call_r1_0", "Paris")]),
+    ] {
+        let told = ask(&gateway, &token, model, &json!({"tools": tools(), "messages": messages})).expect(200);
+        assert_eq!(told.json()["choices"][0]["message"]["content"], "It rains.");
+        let got = mock.received().last().unwrap().json();
+        let want = [want, vec![sent("call_r1_1", "Rome")]].concat();
+        assert_eq!(got["contents"][1], json!({"role": "model", "parts": want}));
+        let given = |id: &str, words: &str| json!({"functionResponse": {"id": id, "name": "weather", "response": {"output": words}}});
+        let turn = json!({"role": "user", "parts": [given("call_r1_1", "sun"), given("call_r1_0", "rain")]});
+        assert_eq!(got["contents"][2], turn);
+    }
 }
 
 #[test]

@@ -157,12 +157,12 @@ fn a_stream() {
     let kinds: Vec<&str> = told.iter().map(|event| event["type"].as_str().unwrap()).collect();
     assert_eq!(
         kinds,
-        ["message_start", "content_block_start", "content_block_delta", "content_block_delta", "content_block_stop",
-            "message_delta", "message_stop"]
+        ["content_block_start", "content_block_delta", "content_block_delta", "content_block_stop", "message_delta",
+            "message_stop"]
     );
     let words: String = told.iter().filter_map(|event| event["delta"]["text"].as_str()).collect();
     assert_eq!(words, "one two");
-    let end = &told[5];
+    let end = &told[4];
     assert_eq!(end["delta"]["stop_reason"], "max_tokens");
     assert_eq!(
         (&end["usage"]["input_tokens"], &end["usage"]["cache_read_input_tokens"], &end["usage"]["output_tokens"]),

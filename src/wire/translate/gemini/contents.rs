@@ -42,7 +42,7 @@ pub(super) struct Content<'a> {
 #[serde(rename_all = "camelCase")]
 struct Said<'a> {
     #[serde(flatten)]
-    data: Data<'a>,
+    held: Held<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     thought: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,7 +51,7 @@ struct Said<'a> {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-enum Data<'a> {
+enum Held<'a> {
     Text(&'a str),
     InlineData(Blob<'a>),
     FileData(File<'a>),
@@ -115,7 +115,7 @@ struct Shown<'a> {
 
 /// What the system or the developer says; `None` where nothing is said.
 pub(super) fn system(said: &[Set<String>]) -> Option<Content<'_>> {
-    let parts: Vec<Said<'_>> = said.iter().map(|text| Said::plain(Data::Text(&text.value))).collect();
+    let parts: Vec<Said<'_>> = said.iter().map(|text| Said::plain(Held::Text(&text.value))).collect();
     (!parts.is_empty()).then_some(Content { role: None, parts })
 }
 
@@ -192,26 +192,26 @@ impl<'a> Reader<'a> {
     }
 
     fn part(&mut self, part: &'a Set<Part>) -> Result<Option<Said<'a>>, AskFault> {
-        let data = match &part.value {
-            Part::Text(text) => Data::Text(text),
+        let held = match &part.value {
+            Part::Text(text) => Held::Text(text),
             Part::Image(media) => self.image(part, media)?,
             Part::Document(media) => self.document(part, media)?,
             Part::Call(call) => return Ok(Some(self.call(call))),
-            Part::Outcome(outcome) => Data::FunctionResponse(self.outcome(part, outcome)?),
+            Part::Outcome(outcome) => Held::FunctionResponse(self.outcome(part, outcome)?),
             Part::Thought { text, signature } => {
                 if let Some(own) = signature.as_deref().and_then(unmarked) {
                     self.proof = Proof::Found(own);
                 }
-                let thought = Said { data: Data::Text(text), thought: Some(true), thought_signature: None };
+                let thought = Said { held: Held::Text(text), thought: Some(true), thought_signature: None };
                 return Ok((!text.is_empty()).then_some(thought));
             }
         };
-        Ok(Some(Said::plain(data)))
+        Ok(Some(Said::plain(held)))
     }
 
-    fn image(&self, part: &Set<Part>, media: &'a Media) -> Result<Data<'a>, AskFault> {
+    fn image(&self, part: &Set<Part>, media: &'a Media) -> Result<Held<'a>, AskFault> {
         match media {
-            Media::Inline { media_type, data } => inline_image(part, media_type, data).map(Data::InlineData),
+            Media::Inline { media_type, data } => inline_image(part, media_type, data).map(Held::InlineData),
             Media::Url(url) => {
                 let path = url.split(['?', '#']).next().unwrap_or(url).to_ascii_lowercase();
                 let ends = |ends: &[&str]| ends.iter().any(|end| path.ends_with(end));
@@ -221,10 +221,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn document(&self, part: &Set<Part>, media: &'a Media) -> Result<Data<'a>, AskFault> {
+    fn document(&self, part: &Set<Part>, media: &'a Media) -> Result<Held<'a>, AskFault> {
         match media {
             Media::Inline { media_type, data } if media_type == PDF => {
-                Ok(Data::InlineData(Blob { mime_type: PDF, data }))
+                Ok(Held::InlineData(Blob { mime_type: PDF, data }))
             }
             Media::Inline { .. } => {
                 Err(part.refuse("must be a PDF: this model's provider (Google) takes no other document"))
@@ -239,13 +239,13 @@ impl<'a> Reader<'a> {
         part: &Set<Part>,
         file_uri: &'a str,
         mime_type: Option<&'static str>,
-    ) -> Result<Data<'a>, AskFault> {
+    ) -> Result<Held<'a>, AskFault> {
         if self.generation == Generation::Two {
             return Err(
                 part.refuse("must hold its data: this model of its provider's (Google) fetches no address")
             );
         }
-        Ok(Data::FileData(File { mime_type, file_uri }))
+        Ok(Held::FileData(File { mime_type, file_uri }))
     }
 
     fn call(&mut self, call: &'a Call) -> Said<'a> {
@@ -256,8 +256,8 @@ impl<'a> Reader<'a> {
             Proof::Awaited if self.generation == Generation::Three => Some(UNPROVEN),
             Proof::Awaited | Proof::Given => None,
         };
-        let data = Data::FunctionCall(FunctionCall { id: &call.id, name: &call.name, args: &call.arguments });
-        Said { data, thought: None, thought_signature: call.signature.as_deref().or(found) }
+        let held = Held::FunctionCall(FunctionCall { id: &call.id, name: &call.name, args: &call.arguments });
+        Said { held, thought: None, thought_signature: call.signature.as_deref().or(found) }
     }
 
     fn outcome(&self, part: &Set<Part>, outcome: &'a Outcome) -> Result<FunctionResponse<'a>, AskFault> {
@@ -292,8 +292,8 @@ impl<'a> Reader<'a> {
 }
 
 impl<'a> Said<'a> {
-    const fn plain(data: Data<'a>) -> Self {
-        Self { data, thought: None, thought_signature: None }
+    const fn plain(held: Held<'a>) -> Self {
+        Self { held, thought: None, thought_signature: None }
     }
 }
 

@@ -199,7 +199,7 @@ fn whole<'a>(set: Option<&Set<&'a RawValue>>) -> Result<Option<&'a RawValue>, As
     }
 }
 
-fn stops<'a>(set: Option<&'a Set<Vec<String>>>) -> Result<Option<&'a [String]>, AskFault> {
+fn stops(set: Option<&Set<Vec<String>>>) -> Result<Option<&[String]>, AskFault> {
     let Some(set) = set.filter(|set| !set.value.is_empty()) else { return Ok(None) };
     if set.value.len() > MOST_STOPS {
         return Err(set.refuse(&format!(
@@ -210,7 +210,7 @@ fn stops<'a>(set: Option<&'a Set<Vec<String>>>) -> Result<Option<&'a [String]>, 
 }
 
 /// The schema of an answer. Its name is a label; that the answer keeps to it is so in any case.
-fn schema<'a>(format: &'a Set<Format>) -> Result<Option<&'a RawValue>, AskFault> {
+fn schema(format: &Set<Format>) -> Result<Option<&RawValue>, AskFault> {
     match &format.value {
         Format::Json => Ok(None),
         Format::Schema { description: Some(_), .. } => Err(format.refuse(

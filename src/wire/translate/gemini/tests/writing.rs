@@ -3,25 +3,13 @@
 use super::*;
 use crate::wire::translate::prompt::{Choice, Effort, Format, Parallel, Thinking, Tier};
 
+fn config(config: &Value) -> Value {
+    json!({"generationConfig": config})
+}
+
 #[test]
 fn members_of_the_body() {
-    let [one, half, seven] = [raw("1.0"), raw("0.50"), raw("7")];
-    let minus = raw("-2");
-    let schema =
-        raw("{\"type\":\"object\",\"properties\":{\"b\":{},\"a\":{\"$ref\":\"#/$defs/a\"}},\"$defs\":{}}");
-    let described = |description: Option<&str>| Tool {
-        name: "f".to_owned(),
-        description: description.map(str::to_owned),
-        schema: Some(schema.clone()),
-        strict: None,
-    };
-    let formed = |description: Option<&str>| Format::Schema {
-        name: Some("n".to_owned()),
-        description: description.map(str::to_owned),
-        schema: schema.clone(),
-        strict: Some(true),
-    };
-    let config = |config: Value| json!({"generationConfig": config});
+    let [one, half, seven, minus] = [raw("1.0"), raw("0.50"), raw("7"), raw("-2")];
     for (prompt, want) in [
         (prompt(), json!({})),
         // The path says the model and whether the answer streams; who asks is not said.
@@ -29,7 +17,7 @@ fn members_of_the_body() {
             Prompt { stream: true, user: Some(set("u".to_owned())), stops: Some(set(vec![])), ..prompt() },
             json!({}),
         ),
-        (Prompt { cap: Some(9), ..prompt() }, config(json!({"maxOutputTokens": 9}))),
+        (Prompt { cap: Some(9), ..prompt() }, config(&json!({"maxOutputTokens": 9}))),
         (
             Prompt { system: vec![set("a".to_owned()), set("b".to_owned())], ..prompt() },
             json!({"systemInstruction": {"parts": [{"text": "a"}, {"text": "b"}]}}),
@@ -46,24 +34,9 @@ fn members_of_the_body() {
                 ..prompt()
             },
             config(
-                json!({"temperature": 1.0, "topP": 0.5, "topK": 7, "presencePenalty": -2, "frequencyPenalty": 0.5,
+                &json!({"temperature": 1.0, "topP": 0.5, "topK": 7, "presencePenalty": -2, "frequencyPenalty": 0.5,
                 "seed": -2, "stopSequences": ["a", "b"]}),
             ),
-        ),
-        (
-            Prompt { tools: vec![set(described(Some("d"))), tool("g", None)], ..prompt() },
-            json!({"tools": [{"functionDeclarations": [
-                {"name": "f", "description": "d", "parametersJsonSchema": serde_json::from_str::<Value>(schema.get()).unwrap()},
-                {"name": "g"}]}]}),
-        ),
-        (
-            Prompt { format: Some(set(Format::Json)), ..prompt() },
-            config(json!({"responseMimeType": "application/json"})),
-        ),
-        (
-            Prompt { format: Some(set(formed(None))), ..prompt() },
-            config(json!({"responseMimeType": "application/json",
-                "responseJsonSchema": serde_json::from_str::<Value>(schema.get()).unwrap()})),
         ),
         (Prompt { tier: Some(set(Tier::Default)), ..prompt() }, json!({"serviceTier": "standard"})),
         (Prompt { tier: Some(set(Tier::Flex)), ..prompt() }, json!({"serviceTier": "flex"})),
@@ -71,7 +44,45 @@ fn members_of_the_body() {
     ] {
         assert_eq!(sent(&prompt, MODEL), want);
     }
+}
+
+/// Schemas of tools and of answers go as they came.
+#[test]
+fn schemas() {
+    let schema =
+        raw("{\"type\":\"object\",\"properties\":{\"b\":{},\"a\":{\"$ref\":\"#/$defs/a\"}},\"$defs\":{}}");
+    let value: Value = serde_json::from_str(schema.get()).unwrap();
+    let described = |description: Option<&str>| Tool {
+        name: "f".to_owned(),
+        description: description.map(str::to_owned),
+        schema: Some(schema.clone()),
+        strict: None,
+    };
+    let formed = |description: Option<&str>| Format::Schema {
+        name: Some("n".to_owned()),
+        description: description.map(str::to_owned),
+        schema: schema.clone(),
+        strict: Some(true),
+    };
+    let declared = json!([{"name": "f", "description": "d", "parametersJsonSchema": value}, {"name": "g"}]);
+    for (prompt, want) in [
+        (
+            Prompt { tools: vec![set(described(Some("d"))), tool("g", None)], ..prompt() },
+            json!({"tools": [{"functionDeclarations": declared}]}),
+        ),
+        (
+            Prompt { format: Some(set(Format::Json)), ..prompt() },
+            config(&json!({"responseMimeType": "application/json"})),
+        ),
+        (
+            Prompt { format: Some(set(formed(None))), ..prompt() },
+            config(&json!({"responseMimeType": "application/json", "responseJsonSchema": value})),
+        ),
+    ] {
+        assert_eq!(sent(&prompt, MODEL), want);
+    }
     // What was spelled so stays so, in its order.
+    let one = raw("1.0");
     let tools = Prompt { tools: vec![set(described(None))], temperature: Some(set(&one)), ..prompt() };
     let body = String::from_utf8(write::body(&tools, MODEL).unwrap()).unwrap();
     assert!(body.contains(schema.get()) && body.contains("\"temperature\":1.0}"), "{body}");
