@@ -73,11 +73,13 @@ mod tidy;
 mod token_api;
 #[cfg(test)]
 mod translate;
-mod translate_messages;
-mod translate_responses;
 #[cfg(test)]
 mod translate_chat;
 #[cfg(test)]
 mod translate_gemini;
+#[cfg(test)]
+mod translate_messages;
+#[cfg(test)]
+mod translate_responses;
 #[cfg(test)]
 mod upstream;
