@@ -49,7 +49,7 @@
 //!
 //! A call that is declared free goes through `Gate::admit_free` and holds nothing (`pump::free`).
 //!
-//! Where nobody serves the model in the client's dialect, `relay::call` makes the `Ask` into one of another dialect
+//! Where nobody serves the model as the client asks for it, `relay::call` makes the `Ask` into one of another dialect
 //! (`relay::interpret`, `wire::Translation`) and asks the gate again: from there on the body that was made is what is held for, cut,
 //! sent and metered, as if a client had sent it. Only what the client is told is translated back, behind the meter.
 //!

@@ -67,7 +67,9 @@ impl Exchange {
             if text.is_empty() { instead.to_owned() } else { text.to_owned() }
         };
         let message = or(&error.message, "The model's provider refused the request.");
-        let code = or(&error.kind, "upstream_error");
+        // Google's code is the status once more.
+        let code = if error.code.parse::<u16>().is_ok() { "" } else { error.code.as_str() };
+        let code = or(if code.is_empty() { &error.kind } else { code }, "upstream_error");
         let words = ErrorWords { message: &message, kind, param: None, code: &code, status };
         Some(error_body(&words, self.dialect, &self.id.to_string()).into())
     }

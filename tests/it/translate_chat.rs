@@ -338,21 +338,23 @@ fn providers_that_fail() {
     });
     let gateway = start(&mock);
     let token = rich(&gateway);
-    for (model, status, kind) in [
-        ("m-400", 400, "invalid_request_error"),
-        ("m-404", 404, "not_found_error"),
-        ("m-429", 429, "rate_limit_error"),
-        ("m-broke", 502, "api_error"),
-        ("m-401", 502, "api_error"),
-        ("m-500", 502, "api_error"),
-        ("m-200", 502, "api_error"),
-        ("m-html", 502, "api_error"),
-        ("m-first", 502, "api_error"),
+    let upstream = |model| (model, 502, "api_error", "upstream_error");
+    for (model, status, kind, code) in [
+        ("m-400", 400, "invalid_request_error", "bad"),
+        ("m-404", 404, "not_found_error", "no_model"),
+        ("m-429", 429, "rate_limit_error", "rate"),
+        upstream("m-broke"),
+        upstream("m-401"),
+        upstream("m-500"),
+        upstream("m-200"),
+        upstream("m-html"),
+        upstream("m-first"),
     ] {
         let answer = ask(&gateway, &token, MESSAGES, &json!({"model": model, "stream": model == "m-first"}));
         let told = answer.json();
         assert_eq!((answer.status, &told["type"], &told["error"]["type"]), (status, &json!("error"), &json!(kind)), "{model}");
         assert_eq!(told["error"]["message"] == "mock says no", status != 502, "{told}");
+        assert_eq!(told["error"]["details"]["error_code"], code, "{told}");
     }
     assert_eq!(gateway.settled(&token), 0);
 }

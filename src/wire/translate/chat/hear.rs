@@ -178,7 +178,7 @@ impl Told {
         let signature = call.extra_content.and_then(|extra| extra.google?.thought_signature);
         let Function { name, arguments } = call.function.unwrap_or_default();
         let id = filled(call.id);
-        let index = match self.known(call.index, id.as_deref(), name.is_some()) {
+        let index = match self.known(call.index, id.as_deref(), name.as_deref()) {
             Some(index) => index,
             None => {
                 self.close_call();
@@ -197,8 +197,9 @@ impl Told {
     }
 
     /// The call that this is more of. Most number them; some give all of them one number, some none.
-    fn known(&self, number: Option<u64>, id: Option<&str>, is_named: bool) -> Option<usize> {
-        let is_same = |call: &Call| id.map_or(number.is_some() || !is_named, |id| id == call.id);
+    fn known(&self, number: Option<u64>, id: Option<&str>, name: Option<&str>) -> Option<usize> {
+        let is_more = number.is_some() || name.is_none();
+        let is_same = |call: &Call| id.map_or(is_more, |id| id == call.id);
         self.calls.iter().rposition(|call| call.number == number && is_same(call))
     }
 
