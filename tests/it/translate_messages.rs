@@ -362,7 +362,7 @@ fn fields_that_are_refused() {
     for (more, param) in [
         (json!({"top_k": 5}), "top_k"),
         (json!({"container": "c"}), "container"),
-        (json!({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}), "tools[0].type"),
+        (json!({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}), "tools[0]"),
         (json!({"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "I"}]}), "messages[1]"),
         (json!({"thinking": {"type": "enabled", "budget_tokens": 50}, "output_config": {"effort": "low"}}), "output_config.effort"),
     ] {

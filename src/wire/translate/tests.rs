@@ -121,7 +121,7 @@ fn thinking() {
             assert_eq!(sent(&more, model), want, "{effort} {model}");
         }
         for model in ["claude-opus-4-6", "claude-opus-4-7-20260416", "claude-sonnet-5", "other"] {
-            let want = json!({"thinking": {"type": "adaptive"}, "output_config": {"effort": word}});
+            let want = json!({"thinking": {"type": "adaptive", "display": "summarized"}, "output_config": {"effort": word}});
             assert_eq!(sent(&more, model), want, "{effort} {model}");
         }
     }

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use crate::wire::ask::AskFault;
 use crate::wire::translate::members::Members;
 use crate::wire::translate::prompt::{Choice, Set, Tool};
-use crate::wire::translate::value::Value;
+use crate::wire::translate::value::{Value, company};
 
 /// The arguments of a custom tool.
 const FREE_TEXT: &str =
@@ -93,7 +93,14 @@ fn tool(value: &Value<'_>, kind: Option<&str>, mut members: Members<'_>) -> Resu
             }
             Some(Ok(RawValue::from_string(FREE_TEXT.to_owned()).expect("it is JSON")))
         }
-        _ => return Err(value.inexpressible()),
+        // One that OpenAI runs, or whose schema it alone knows.
+        kind => {
+            let kind = kind.unwrap_or_default();
+            return Err(value.refuse(&format!(
+                "is of the type {kind:?}, which this model's provider ({}) cannot be given: it takes function, namespace and custom tools; leave it out",
+                company(value.to)
+            )));
+        }
     };
     let strict = if kind == Some("function") {
         members.take("strict").map(|strict| strict.flag()).transpose()?.flatten()

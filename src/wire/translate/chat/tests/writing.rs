@@ -200,7 +200,10 @@ fn what_cannot_be_expressed_is_refused_by_name() {
         Prompt { top_p: number("1.1"), ..hello() },
         Prompt { presence_penalty: number("3"), ..hello() },
         says(Speaker::Model, image()),
-        says(Speaker::User, outcome("a", vec![image()], Success::Done)),
+        says(
+            Speaker::User,
+            outcome("a", vec![set("n", Part::Document(inline("application/pdf")))], Success::Done),
+        ),
         says(Speaker::User, set("n", linked)),
         says(Speaker::User, set("n", Part::Document(inline("text/plain")))),
     ] {
@@ -209,4 +212,24 @@ fn what_cannot_be_expressed_is_refused_by_name() {
             other => panic!("{prompt:?}: {other:?}"),
         }
     }
+}
+
+/// What a tool gave is text alone in a chat; an image stands in the user's message behind it.
+#[test]
+fn images_that_a_tool_gave() {
+    let mut prompt = hello();
+    let image = set("i", Part::Image(inline("image/png")));
+    let given = outcome("a", vec![text("done"), image], Success::Done);
+    prompt.say(Speaker::User, vec![given, text("well?")]);
+    let body: Value = serde_json::from_slice(&write::body(&prompt, "max_tokens").unwrap()).unwrap();
+    let said = |text: &str| json!({"type": "text", "text": text});
+    let url = json!({"url": "data:image/png;base64,QUJD"});
+    let messages = body["messages"].as_array().unwrap();
+    assert_eq!(
+        messages[messages.len() - 2..],
+        [
+            json!({"role": "tool", "tool_call_id": "a", "content": [said("done"), said("(The image follows.)")]}),
+            json!({"role": "user", "content": [said("hi"), said("What the tool showed:"), {"type": "image_url", "image_url": url}, said("well?")]}),
+        ]
+    );
 }

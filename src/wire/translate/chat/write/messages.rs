@@ -11,6 +11,12 @@ use crate::wire::translate::prompt::{Call, Media, Outcome, Part, Prompt, Set, Sp
 /// Said in front of what a tool gave that failed: a chat has no other place for it.
 const FAILED: &str = "The tool failed.";
 
+/// Stands in what a tool gave for an image, which a chat takes in a user's message alone: in the next one.
+const FOLLOWS: &str = "(The image follows.)";
+
+/// Said there, in front of it.
+const SHOWN: &str = "What the tool showed:";
+
 /// What a document is called; a chat wants a name.
 const DOCUMENT: &str = "document.pdf";
 
@@ -100,7 +106,7 @@ fn of_user<'a>(turn: &'a Turn, messages: &mut Vec<Message<'a>>) -> Result<(), As
     let mut pieces = Vec::new();
     for part in &turn.parts {
         match &part.value {
-            Part::Outcome(outcome) => messages.push(of_tool(outcome)?),
+            Part::Outcome(outcome) => messages.push(of_tool(outcome, &mut pieces)?),
             _ => pieces.extend(piece(part)?),
         }
     }
@@ -108,16 +114,26 @@ fn of_user<'a>(turn: &'a Turn, messages: &mut Vec<Message<'a>>) -> Result<(), As
     Ok(())
 }
 
-fn of_tool(outcome: &Outcome) -> Result<Message<'_>, AskFault> {
+/// What a tool gave; its images are put behind `shown`.
+fn of_tool<'a>(outcome: &'a Outcome, shown: &mut Vec<Piece<'a>>) -> Result<Message<'a>, AskFault> {
     let mut pieces = Vec::new();
     if outcome.success == Success::Failed {
         pieces.push(Piece::Text { text: FAILED });
     }
     for part in &outcome.parts {
-        let Part::Text(text) = &part.value else {
-            return Err(part.refuse("must be text: this model's provider (OpenAI) takes no other result of a tool"));
-        };
-        pieces.push(Piece::Text { text });
+        match &part.value {
+            Part::Text(text) => pieces.push(Piece::Text { text }),
+            Part::Image(media) => {
+                pieces.push(Piece::Text { text: FOLLOWS });
+                let image = Piece::ImageUrl { image_url: ImageUrl { url: url(media) } };
+                shown.extend([Piece::Text { text: SHOWN }, image]);
+            }
+            _ => {
+                return Err(part.refuse(
+                    "must be text or an image: this model's provider (OpenAI) takes no other result of a tool",
+                ));
+            }
+        }
     }
     let content = content(pieces).unwrap_or(Content::Text(""));
     Ok(Message::Tool { tool_call_id: &outcome.call, content })

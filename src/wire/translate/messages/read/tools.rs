@@ -3,7 +3,7 @@
 use super::cache_control;
 use crate::wire::ask::AskFault;
 use crate::wire::translate::prompt::{Choice, Parallel, Prompt, Set, Tool};
-use crate::wire::translate::value::Value;
+use crate::wire::translate::value::{Value, company};
 
 /// The tools, each of which its client runs.
 ///
@@ -38,9 +38,13 @@ fn tool(value: &Value<'_>) -> Result<Tool, AskFault> {
 
 /// A tool of a type of Anthropic's own is run there, or its schema is known there alone.
 fn check_type(value: &Value<'_>) -> Result<(), AskFault> {
-    for (name, value) in value.members()? {
-        if name == "type" && !value.is_null() && value.text()? != "custom" {
-            return Err(value.inexpressible());
+    for (name, kind) in value.members()? {
+        if name == "type" && !kind.is_null() && kind.text()? != "custom" {
+            return Err(value.refuse(&format!(
+                "is of the type {}, which this model's provider ({}) cannot be given: it takes custom tools alone; leave it out",
+                kind.raw.get(),
+                company(value.to)
+            )));
         }
     }
     Ok(())

@@ -23,6 +23,9 @@ pub(super) struct Thinking {
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     budget_tokens: Option<i64>,
+    /// Newer models keep their thoughts to themselves unless they are asked for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    display: Option<&'static str>,
 }
 
 /// What is said about thinking, and what follows from it.
@@ -49,7 +52,7 @@ pub(super) fn plan(prompt: &Prompt<'_>, provider_model: &str) -> Result<Option<P
         prompt::Thinking::Budget(budget) => (budget, None),
     };
     if !is_budgeted {
-        let thinking = Thinking { kind: "adaptive", budget_tokens: None };
+        let thinking = Thinking { kind: "adaptive", budget_tokens: None, display: Some("summarized") };
         return Ok(Some(Plan { thinking, effort, cap: prompt.cap }));
     }
     if awaits_thought(prompt) {
@@ -66,7 +69,7 @@ fn budgeted(asked: &Set<prompt::Thinking>, budget: i64, cap: Option<i64>) -> Res
             asked.refuse("needs an output cap of at least 2048 with this model, or none")
         );
     }
-    let thinking = Thinking { kind: "enabled", budget_tokens: Some(budget) };
+    let thinking = Thinking { kind: "enabled", budget_tokens: Some(budget), display: None };
     Ok(Plan { thinking, effort: None, cap: Some(cap.unwrap_or(budget.saturating_add(BESIDE_THINKING))) })
 }
 
