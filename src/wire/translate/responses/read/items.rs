@@ -1,8 +1,8 @@
 //! The items of a response's input as turns of a conversation. What a developer or the system says goes before all. An answer that begins
 //! with reasoning, a text or a call, is one turn of the model's.
 
-use super::super::tools::{self, Kind};
 use super::super::seal;
+use super::super::tools::{self, Kind};
 use crate::wire::ask::AskFault;
 use crate::wire::translate::blocks::is_object;
 use crate::wire::translate::members::Members;
