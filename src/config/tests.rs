@@ -91,7 +91,13 @@ fn the_manual_holds_every_key() {
     let plain = parse("[[channels]]\nname = \"openai\"\nprovider = \"openai\"", &[]).unwrap();
     let plain = &plain.roster.channels()[0];
     let claimed = |channel: &Channel| {
-        (channel.base_url.clone(), channel.timeouts, channel.output_cap_field.clone(), channel.stream_usage, channel.responses)
+        (
+            channel.base_url.clone(),
+            channel.timeouts,
+            channel.output_cap_field.clone(),
+            channel.stream_usage,
+            channel.responses,
+        )
     };
     assert_eq!(claimed(example), claimed(plain));
     assert_eq!(example.provider_model("fast"), "gpt-4.1-mini");

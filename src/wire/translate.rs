@@ -158,8 +158,7 @@ impl Translation {
             Target::Content => Ask::parse_for(&ask.model, call.form, body, &limits)?,
         };
         let usage_event = if ask.wants_usage { UsageEvent::Client } else { UsageEvent::Gateway };
-        let asked =
-            Asked { created: now, usage_event, body: ask.body.clone(), model: ask.model.clone() };
+        let asked = Asked { created: now, usage_event, body: ask.body.clone(), model: ask.model.clone() };
         Ok((translated, Self { source, target, asked, call }))
     }
 

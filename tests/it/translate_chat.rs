@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 
 use crate::harness::{
-    COMPLETION, Gate, Gateway, Mock, PROMPT, Piece, QUOTA, Received, Reply, Request, Response, SOON, Settings,
-    Token, delta, eventually, nanos,
+    COMPLETION, Gate, Gateway, Mock, PROMPT, Piece, QUOTA, Received, Reply, Request, Response, SOON,
+    Settings, Token, delta, eventually, nanos,
 };
 
 /// Nanodollars of a unit of input, of one read from the cache, of output, of reasoning.
@@ -33,7 +33,9 @@ fn rich(gateway: &Gateway) -> Token {
 /// A body for `route`, with the members of `more`.
 fn body(route: &str, more: &Value) -> Value {
     let mut body = match route {
-        MESSAGES => json!({"model": "m-1", "max_tokens": 100, "messages": [{"role": "user", "content": PROMPT}]}),
+        MESSAGES => {
+            json!({"model": "m-1", "max_tokens": 100, "messages": [{"role": "user", "content": PROMPT}]})
+        }
         _ => json!({"model": "m-1", "input": PROMPT}),
     };
     more.as_object().into_iter().flatten().for_each(|(name, value)| body[name.as_str()] = value.clone());
@@ -66,7 +68,8 @@ fn words() -> Value {
 
 fn finish(reason: &str) -> String {
     let choice = json!({"index": 0, "delta": {}, "finish_reason": reason});
-    json!({"id": "chatcmpl-mock", "object": "chat.completion.chunk", "model": "mock", "choices": [choice]}).to_string()
+    json!({"id": "chatcmpl-mock", "object": "chat.completion.chunk", "model": "mock", "choices": [choice]})
+        .to_string()
 }
 
 fn totals() -> String {
@@ -100,9 +103,13 @@ fn a_plain_message() {
     let request = request.header("anthropic-version", "2023-06-01").header("anthropic-beta", "x");
     let answer = gateway.send(&request).expect(200);
     let told = answer.json();
-    assert_eq!((&told["type"], &told["role"], &told["stop_reason"]), (&json!("message"), &json!("assistant"), &json!("end_turn")));
+    assert_eq!(
+        (&told["type"], &told["role"], &told["stop_reason"]),
+        (&json!("message"), &json!("assistant"), &json!("end_turn"))
+    );
     assert_eq!(told["content"], json!([{"type": "text", "text": COMPLETION}]));
-    let counts = ["input_tokens", "cache_read_input_tokens", "output_tokens"].map(|name| told["usage"][name].as_i64());
+    let counts =
+        ["input_tokens", "cache_read_input_tokens", "output_tokens"].map(|name| told["usage"][name].as_i64());
     assert_eq!(counts, [Some(325), Some(1000), Some(7)]);
     assert_eq!(charged(&gateway, &answer), COST);
     assert_eq!(answer.header("request-id"), answer.header("x-request-id"));
@@ -122,7 +129,8 @@ fn a_plain_response() {
     let mock = Mock::start(|_| whole(&words(), "stop"));
     let gateway = start(&mock);
     let token = gateway.create(json!({"unlimited_quota": true}));
-    let answer = ask(&gateway, &token, RESPONSES, &json!({"instructions": "be brief", "store": false})).expect(200);
+    let answer =
+        ask(&gateway, &token, RESPONSES, &json!({"instructions": "be brief", "store": false})).expect(200);
     let told = answer.json();
     assert_eq!((&told["object"], &told["status"]), (&json!("response"), &json!("completed")));
     assert_eq!(told["output"][0]["content"][0]["text"], COMPLETION);
@@ -133,7 +141,9 @@ fn a_plain_response() {
     // Nothing binds and nothing was asked for: no cap is sent.
     let messages = json!([{"role": "system", "content": "be brief"}, {"role": "user", "content": PROMPT}]);
     assert_eq!(mock.received()[0].json(), json!({"model": "m-1", "messages": messages}));
-    gateway.post(&token.key, "/v1/responses/input_tokens", &body(RESPONSES, &json!({}))).refuses(404, "model_not_found");
+    gateway
+        .post(&token.key, "/v1/responses/input_tokens", &body(RESPONSES, &json!({})))
+        .refuses(404, "model_not_found");
     assert_eq!(mock.count(), 1);
 }
 
@@ -149,7 +159,8 @@ fn streams() {
     let gateway = start(&mock);
     let token = rich(&gateway);
     for route in [MESSAGES, RESPONSES] {
-        let mut exchange = gateway.open(&Request::post(route, &body(route, &json!({"stream": true}))).bearer(&token.key));
+        let mut exchange =
+            gateway.open(&Request::post(route, &body(route, &json!({"stream": true}))).bearer(&token.key));
         assert_eq!(exchange.event(), Piece::Data(b": alive".to_vec()));
         let first = exchange.data();
         assert!(first.contains("message_start") || first.contains("response.created"), "{first}");
@@ -163,7 +174,10 @@ fn streams() {
         if route == MESSAGES {
             let said: String = told.iter().filter_map(|event| event["delta"]["text"].as_str()).collect();
             assert_eq!((said.as_str(), &before["delta"]["stop_reason"]), ("one two", &json!("max_tokens")));
-            assert_eq!((&before["usage"]["output_tokens"], &last["type"]), (&json!(7), &json!("message_stop")));
+            assert_eq!(
+                (&before["usage"]["output_tokens"], &last["type"]),
+                (&json!(7), &json!("message_stop"))
+            );
         } else {
             assert_eq!(last["type"], "response.incomplete");
             assert_eq!(last["response"]["output"][0]["content"][0]["text"], "one two");
@@ -179,10 +193,14 @@ fn streams() {
 #[test]
 fn tools_there_and_back() {
     let call = json!({"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": "{\"city\":\"Paris\"}"}});
-    let mock = Mock::start(move |request: &Received| match request.json()["messages"].as_array().unwrap().len() {
-        1 => whole(&json!({"role": "assistant", "content": "Let me see.", "tool_calls": [call]}), "tool_calls"),
-        _ => whole(&words(), "stop"),
-    });
+    let mock =
+        Mock::start(move |request: &Received| match request.json()["messages"].as_array().unwrap().len() {
+            1 => whole(
+                &json!({"role": "assistant", "content": "Let me see.", "tool_calls": [call]}),
+                "tool_calls",
+            ),
+            _ => whole(&words(), "stop"),
+        });
     let gateway = start(&mock);
     let token = rich(&gateway);
     let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}});
@@ -196,7 +214,8 @@ fn tools_there_and_back() {
     messages.push(json!({"role": "assistant", "content": first["content"]}));
     let result = json!({"type": "tool_result", "tool_use_id": "call_1", "content": "rain"});
     messages.push(json!({"role": "user", "content": [result, {"type": "text", "text": "so?"}]}));
-    let second = ask(&gateway, &token, MESSAGES, &json!({"tools": tools, "messages": messages})).expect(200).json();
+    let second =
+        ask(&gateway, &token, MESSAGES, &json!({"tools": tools, "messages": messages})).expect(200).json();
     assert_eq!(second["content"][0]["text"], COMPLETION);
 
     let got = mock.received();
@@ -218,7 +237,9 @@ fn calls_that_stream() {
             let choice = json!({"index": 0, "delta": {"tool_calls": [call]}, "finish_reason": null});
             json!({"id": "chatcmpl-mock", "model": "mock", "choices": [choice]}).to_string()
         };
-        let begun = call(json!({"index": 0, "id": "call_1", "type": "function", "function": {"name": "f", "arguments": ""}}));
+        let begun = call(
+            json!({"index": 0, "id": "call_1", "type": "function", "function": {"name": "f", "arguments": ""}}),
+        );
         let argued = |json: &str| call(json!({"index": 0, "function": {"arguments": json}}));
         let reply = Reply::sse().event(&begun).event(&argued("{\"a\"")).event(&argued(":1}"));
         reply.event(&finish("tool_calls")).event(&totals()).event("[DONE]").end()
@@ -352,7 +373,11 @@ fn providers_that_fail() {
     ] {
         let answer = ask(&gateway, &token, MESSAGES, &json!({"model": model, "stream": model == "m-first"}));
         let told = answer.json();
-        assert_eq!((answer.status, &told["type"], &told["error"]["type"]), (status, &json!("error"), &json!(kind)), "{model}");
+        assert_eq!(
+            (answer.status, &told["type"], &told["error"]["type"]),
+            (status, &json!("error"), &json!(kind)),
+            "{model}"
+        );
         assert_eq!(told["error"]["message"] == "mock says no", status != 502, "{told}");
         assert_eq!(told["error"]["details"]["error_code"], code, "{told}");
     }
@@ -414,10 +439,18 @@ fn no_translation_without_need() {
         ),
         _ => Reply::json(200, &json!({"object": "response.input_tokens", "input_tokens": 3})),
     });
-    let gateway = Gateway::start(settings(&mock).channel("native", &native, "models = [\"m-2\"]\nresponses = \"native\""));
+    let gateway = Gateway::start(settings(&mock).channel(
+        "native",
+        &native,
+        "models = [\"m-2\"]\nresponses = \"native\"",
+    ));
     let token = rich(&gateway);
     ask(&gateway, &token, RESPONSES, &json!({"model": "m-2", "top_logprobs": 5})).expect(200);
-    gateway.post(&token.key, "/v1/responses/input_tokens", &body(RESPONSES, &json!({"model": "m-2"}))).expect(200);
-    gateway.chat(&token.key, &json!({"model": "m-2", "messages": [{"role": "user", "content": "x"}]})).expect(200);
+    gateway
+        .post(&token.key, "/v1/responses/input_tokens", &body(RESPONSES, &json!({"model": "m-2"})))
+        .expect(200);
+    gateway
+        .chat(&token.key, &json!({"model": "m-2", "messages": [{"role": "user", "content": "x"}]}))
+        .expect(200);
     assert_eq!((native.count(), mock.count()), (2, 1));
 }

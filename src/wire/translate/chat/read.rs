@@ -17,12 +17,8 @@ use crate::wire::translate::value::Value;
 /// # Errors
 /// The first member that cannot be understood.
 pub(in crate::wire::translate) fn prompt(ask: &Ask, to: Dialect) -> Result<Prompt<'_>, AskFault> {
-    let mut prompt = Prompt {
-        model: ask.model.clone(),
-        stream: ask.stream,
-        cap: ask.cap.asked,
-        ..Prompt::default()
-    };
+    let mut prompt =
+        Prompt { model: ask.model.clone(), stream: ask.stream, cap: ask.cap.asked, ..Prompt::default() };
     for (name, value) in Value::of_body(&ask.body, to)? {
         member(&mut prompt, &name, &value)?;
     }

@@ -122,12 +122,12 @@ fn refuse_unknown(prompt: &Prompt<'_>) -> Result<(), AskFault> {
 fn schema<'a>(format: &'a Set<Format>) -> Result<Schema<'a>, AskFault> {
     match &format.value {
         Format::Schema { schema, description: None, .. } => Ok(Schema { kind: "json_schema", schema }),
-        Format::Schema { description: Some(_), .. } => Err(format.refuse(
-            "must have no description: this model's provider (Anthropic) takes the schema alone",
-        )),
-        Format::Json => Err(format.refuse(
-            "must be text, or a json_schema: this model's provider (Anthropic) has no other",
-        )),
+        Format::Schema { description: Some(_), .. } => Err(format
+            .refuse("must have no description: this model's provider (Anthropic) takes the schema alone")),
+        Format::Json => {
+            Err(format
+                .refuse("must be text, or a json_schema: this model's provider (Anthropic) has no other"))
+        }
     }
 }
 

@@ -62,7 +62,8 @@ fn pretty(json: &[u8]) -> String {
 /// One pair, both ways, as text.
 fn told(form: Form, body: &str, target: Target) -> String {
     let Provider { model, answer, stream, .. } = provider(target);
-    let ask = Ask::parse(form, Bytes::copy_from_slice(body.as_bytes()), &AskLimits { max_choices: 1 }).unwrap();
+    let ask =
+        Ask::parse(form, Bytes::copy_from_slice(body.as_bytes()), &AskLimits { max_choices: 1 }).unwrap();
     let (translated, translation) = Translation::of(&ask, target, manner(model), NOW).unwrap();
     let mut text = format!("# the provider is asked\n{}\n", pretty(&translated.body));
     let whole = translation.answer(answer.as_bytes()).unwrap();
@@ -96,7 +97,12 @@ fn pairs_both_ways() {
             }
             let kept = fs::read_to_string(&path).unwrap_or_default();
             for (number, (kept, new)) in kept.lines().zip(text.lines()).enumerate() {
-                assert_eq!(new, kept, "{file}:{} differs; if that is wanted: UPDATE_SNAPSHOTS=1 cargo test pairs", number + 1);
+                assert_eq!(
+                    new,
+                    kept,
+                    "{file}:{} differs; if that is wanted: UPDATE_SNAPSHOTS=1 cargo test pairs",
+                    number + 1
+                );
             }
             assert_eq!(text.len(), kept.len(), "{file}");
             written.push(file);

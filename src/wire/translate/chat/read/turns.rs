@@ -209,8 +209,8 @@ fn media(value: &Value<'_>) -> Result<Media, AskFault> {
         return if is_https { Ok(Media::Url(url)) } else { Err(wrong()) };
     };
     let parts = inline.split_once(";base64,");
-    let (media_type, data) = parts
-        .ok_or_else(|| value.refuse("must hold its data in base64, as in data:image/png;base64,…"))?;
+    let (media_type, data) =
+        parts.ok_or_else(|| value.refuse("must hold its data in base64, as in data:image/png;base64,…"))?;
     Ok(Media::Inline { media_type: media_type.to_owned(), data: data.to_owned() })
 }
 

@@ -45,8 +45,12 @@ fn answers() {
     let called = |id: &str, arguments: &str| json!({"id": id, "type": "function", "function": {"name": "f", "arguments": arguments}});
     let signed = json!({"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"},
         "extra_content": {"google": {"thought_signature": "proof"}}});
-    let proven =
-        Delta::Call { index: 0, id: "a".to_owned(), name: "f".to_owned(), signature: Some("proof".to_owned()) };
+    let proven = Delta::Call {
+        index: 0,
+        id: "a".to_owned(),
+        name: "f".to_owned(),
+        signature: Some("proof".to_owned()),
+    };
     for (message, reason, said, finish) in [
         (json!({"content": "ab", "refusal": null}), json!("stop"), vec![text("ab")], Finish::End),
         (json!({"content": null}), json!(null), vec![], Finish::End),
@@ -80,7 +84,12 @@ fn answers() {
             vec![call(0, "call_chatcmpl-1_0"), arguments(0, "{}")],
             Finish::Calls,
         ),
-        (json!({"tool_calls": [signed]}), json!("tool_calls"), vec![proven, arguments(0, "{}")], Finish::Calls),
+        (
+            json!({"tool_calls": [signed]}),
+            json!("tool_calls"),
+            vec![proven, arguments(0, "{}")],
+            Finish::Calls,
+        ),
     ] {
         let body = json!({"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "gpt-x", "system_fingerprint": "x",
             "choices": [{"index": 0, "message": message, "logprobs": null, "finish_reason": reason}], "usage": usage()});
@@ -89,8 +98,18 @@ fn answers() {
         want.extend([Delta::Finish(finish), Delta::Figures(FIGURES)]);
         assert_eq!(hear::whole(body.to_string().as_bytes()).unwrap(), want, "{message}");
     }
-    for body in ["", "{}", "[]", "{\"choices\":[]}", "{\"choices\":[{}]}", "{\"choices\":[{\"message\":{\"tool_calls\":[{\"id\":\"x\"}]}}]}"]
-    {
+}
+
+#[test]
+fn what_is_no_answer() {
+    for body in [
+        "",
+        "{}",
+        "[]",
+        "{\"choices\":[]}",
+        "{\"choices\":[{}]}",
+        "{\"choices\":[{\"message\":{\"tool_calls\":[{\"id\":\"x\"}]}}]}",
+    ] {
         assert_eq!(hear::whole(body.as_bytes()), Err(NotAnAnswer), "{body}");
     }
 }
@@ -120,9 +139,14 @@ fn chunk(delta: &Value, reason: Option<&str>) -> Value {
 #[test]
 fn streams() {
     let more = |delta: Value| chunk(&delta, None);
-    let begun = |index: i64, id: &str| more(json!({"tool_calls": [{"index": index, "id": id, "type": "function", "function": {"name": "f", "arguments": ""}}]}));
-    let argued =
-        |index: i64, json: &str| more(json!({"tool_calls": [{"index": index, "function": {"arguments": json}}]}));
+    let begun = |index: i64, id: &str| {
+        more(
+            json!({"tool_calls": [{"index": index, "id": id, "type": "function", "function": {"name": "f", "arguments": ""}}]}),
+        )
+    };
+    let argued = |index: i64, json: &str| {
+        more(json!({"tool_calls": [{"index": index, "function": {"arguments": json}}]}))
+    };
     let totals = json!({"id": "chatcmpl-1", "object": "chat.completion.chunk", "model": "gpt-x", "choices": [], "usage": usage()});
     let deltas = heard(&[
         // Azure begins with what its filter found.
@@ -189,7 +213,11 @@ fn streams_of_others() {
 
 #[test]
 fn streams_that_cannot_be_read() {
-    for data in ["{", "7", "{\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{}}]}}]}"] {
+    for data in [
+        "{",
+        "7",
+        "{\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{}}]}}]}",
+    ] {
         let mut splitter = Splitter::new(1 << 20);
         splitter.push(Bytes::from(format!("data: {data}\n\n")));
         let event = splitter.next_event().unwrap().unwrap();

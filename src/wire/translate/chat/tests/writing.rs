@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use crate::wire::ask::AskFault;
 use crate::wire::translate::chat::write;
 use crate::wire::translate::prompt::{
-    Call, Choice, Effort, Format, Media, Outcome, Parallel, Part, Prompt, Set, Speaker, Success, Thinking, Tier,
-    Tool,
+    Call, Choice, Effort, Format, Media, Outcome, Parallel, Part, Prompt, Set, Speaker, Success, Thinking,
+    Tier, Tool,
 };
 
 fn raw(value: &Value) -> Box<RawValue> {
@@ -60,22 +60,18 @@ fn members(prompt: &Prompt<'_>) -> Value {
     body
 }
 
+fn check<const COUNT: usize>(cases: [(Prompt<'_>, Value); COUNT]) {
+    for (prompt, want) in cases {
+        assert_eq!(members(&prompt), want, "{prompt:?}");
+    }
+}
+
 #[test]
 fn members_of_the_body() {
     let number = |spelled: &'static str| Some(set("n", serde_json::from_str::<&RawValue>(spelled).unwrap()));
-    let told = json!([{"type": "function", "function": {"name": "f", "description": "d", "parameters": {"type": "object"}}}]);
-    let chosen = |choice| Prompt { tools: vec![tool("f")], choice: Some(set("c", choice)), ..hello() };
     let thinking = |thinking| Prompt { thinking: Some(set("t", thinking)), ..hello() };
     let tier = |tier| Prompt { tier: Some(set("t", tier)), ..hello() };
-    let schema = json!({"z": 1, "a": 2});
-    let schema_of = |name: Option<&str>, strict| Format::Schema {
-        name: name.map(str::to_owned),
-        description: None,
-        schema: raw(&schema),
-        strict,
-    };
-    let format = |format| Prompt { format: Some(set("f", format)), ..hello() };
-    for (prompt, want) in [
+    check([
         (hello(), json!({})),
         (Prompt { stream: true, cap: Some(9), ..hello() }, json!({"stream": true, "max_tokens": 9})),
         (
@@ -105,6 +101,22 @@ fn members_of_the_body() {
         (thinking(Thinking::Budget(2_048)), json!({"reasoning_effort": "low"})),
         (thinking(Thinking::Budget(8_192)), json!({"reasoning_effort": "medium"})),
         (thinking(Thinking::Budget(31_999)), json!({"reasoning_effort": "high"})),
+    ]);
+    let capped = write::body(&Prompt { cap: Some(9), ..hello() }, "max_completion_tokens").unwrap();
+    assert!(std::str::from_utf8(&capped).unwrap().contains("\"max_completion_tokens\":9"));
+}
+
+#[test]
+fn forms_of_the_answer() {
+    let schema = json!({"z": 1, "a": 2});
+    let schema_of = |name: Option<&str>, strict| Format::Schema {
+        name: name.map(str::to_owned),
+        description: None,
+        schema: raw(&schema),
+        strict,
+    };
+    let format = |format| Prompt { format: Some(set("f", format)), ..hello() };
+    check([
         (format(Format::Json), json!({"response_format": {"type": "json_object"}})),
         (
             format(schema_of(Some("x"), Some(true))),
@@ -114,6 +126,17 @@ fn members_of_the_body() {
             format(schema_of(None, None)),
             json!({"response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}}),
         ),
+    ]);
+    // As it was sent: an order of properties steers the model.
+    let body = write::body(&format(schema_of(None, None)), "max_tokens").unwrap();
+    assert!(std::str::from_utf8(&body).unwrap().contains(&schema.to_string()));
+}
+
+#[test]
+fn tools_and_their_choice() {
+    let told = json!([{"type": "function", "function": {"name": "f", "description": "d", "parameters": {"type": "object"}}}]);
+    let chosen = |choice| Prompt { tools: vec![tool("f")], choice: Some(set("c", choice)), ..hello() };
+    check([
         (chosen(Choice::Auto), json!({"tools": told, "tool_choice": "auto"})),
         (chosen(Choice::Nothing), json!({"tools": told, "tool_choice": "none"})),
         (chosen(Choice::Any), json!({"tools": told, "tool_choice": "required"})),
@@ -126,17 +149,14 @@ fn members_of_the_body() {
             json!({"tools": told, "parallel_tool_calls": false}),
         ),
         (
-            Prompt { choice: Some(set("c", Choice::Auto)), parallel: Some(set("p", Parallel::Forbidden)), ..hello() },
+            Prompt {
+                choice: Some(set("c", Choice::Auto)),
+                parallel: Some(set("p", Parallel::Forbidden)),
+                ..hello()
+            },
             json!({}),
         ),
-    ] {
-        assert_eq!(members(&prompt), want, "{prompt:?}");
-    }
-    let capped = write::body(&Prompt { cap: Some(9), ..hello() }, "max_completion_tokens").unwrap();
-    assert!(std::str::from_utf8(&capped).unwrap().contains("\"max_completion_tokens\":9"));
-    // As it was sent: an order of properties steers the model.
-    let body = write::body(&format(schema_of(None, None)), "max_tokens").unwrap();
-    assert!(std::str::from_utf8(&body).unwrap().contains(&schema.to_string()));
+    ]);
 }
 
 #[test]
@@ -148,7 +168,8 @@ fn messages() {
     let document = set("d", Part::Document(inline("application/pdf")));
     let thought = set("t", Part::Thought { text: "hm".to_owned(), signature: Some("s".to_owned()) });
     prompt.say(Speaker::User, vec![text("look"), image, linked, document]);
-    prompt.say(Speaker::Model, vec![thought.clone(), text("well"), call("a", "{\"z\":1.50}"), call("b", "{}")]);
+    prompt
+        .say(Speaker::Model, vec![thought.clone(), text("well"), call("a", "{\"z\":1.50}"), call("b", "{}")]);
     // A chat wants what tools gave right behind the calls.
     let (done, failed) = (Success::Done, Success::Failed);
     prompt.say(

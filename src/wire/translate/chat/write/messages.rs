@@ -177,7 +177,8 @@ fn piece(part: &Set<Part>) -> Result<Option<Piece<'_>>, AskFault> {
             Piece::File { file: File { filename: DOCUMENT, file_data } }
         }
         Part::Document(_) => {
-            return Err(part.refuse("must be a PDF in base64: this model's provider (OpenAI) takes no other document"));
+            return Err(part
+                .refuse("must be a PDF in base64: this model's provider (OpenAI) takes no other document"));
         }
         Part::Thought { .. } => return Ok(None),
         // A call is the model's, an outcome the client's; no reader has them elsewhere.

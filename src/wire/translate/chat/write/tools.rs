@@ -64,8 +64,6 @@ pub(super) fn choice<'a>(prompt: &'a Prompt<'_>) -> Option<Choice<'a>> {
         prompt::Choice::Auto => has_tools.then_some(Choice::Word("auto")),
         prompt::Choice::Nothing => has_tools.then_some(Choice::Word("none")),
         prompt::Choice::Any => Some(Choice::Word("required")),
-        prompt::Choice::Named(name) => {
-            Some(Choice::Named { kind: "function", function: Called { name } })
-        }
+        prompt::Choice::Named(name) => Some(Choice::Named { kind: "function", function: Called { name } }),
     }
 }

@@ -4,8 +4,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::wire::ask::AskFault;
-use crate::wire::translate::proof::unmarked;
 use crate::wire::translate::prompt::{Media, Outcome, Part, Prompt, Set, Speaker, Success};
+use crate::wire::translate::proof::unmarked;
 
 /// The types of images that Anthropic takes inline.
 const IMAGES: [&str; 4] = ["image/jpeg", "image/png", "image/gif", "image/webp"];

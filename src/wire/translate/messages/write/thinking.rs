@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use crate::wire::ask::AskFault;
-use crate::wire::translate::proof::unmarked;
 use crate::wire::translate::prompt::{self, Effort, Part, Prompt, Set, Speaker};
+use crate::wire::translate::proof::unmarked;
 
 /// The least that Anthropic takes for thinking, in output units.
 const LEAST_BUDGET: i64 = 1_024;
@@ -65,9 +65,7 @@ pub(super) fn plan(prompt: &Prompt<'_>, provider_model: &str) -> Result<Option<P
 fn budgeted(asked: &Set<prompt::Thinking>, budget: i64, cap: Option<i64>) -> Result<Plan, AskFault> {
     let budget = cap.map_or(budget, |cap| budget.min(cap.div_euclid(2)));
     if budget < LEAST_BUDGET {
-        return Err(
-            asked.refuse("needs an output cap of at least 2048 with this model, or none")
-        );
+        return Err(asked.refuse("needs an output cap of at least 2048 with this model, or none"));
     }
     let thinking = Thinking { kind: "enabled", budget_tokens: Some(budget), display: None };
     Ok(Plan { thinking, effort: None, cap: Some(cap.unwrap_or(budget.saturating_add(BESIDE_THINKING))) })
