@@ -74,11 +74,17 @@ fn little() -> Value {
 
 fn chunk(delta: &Value, reason: Option<&str>) -> String {
     let choice = json!({"index": 0, "delta": delta, "finish_reason": reason});
-    format!("data: {}\n\n", json!({"id": "chatcmpl-1", "object": "chat.completion.chunk", "model": "gpt-real", "choices": [choice]}))
+    format!(
+        "data: {}\n\n",
+        json!({"id": "chatcmpl-1", "object": "chat.completion.chunk", "model": "gpt-real", "choices": [choice]})
+    )
 }
 
 fn totals(usage: &Value) -> String {
-    format!("data: {}\n\n", json!({"id": "chatcmpl-1", "object": "chat.completion.chunk", "choices": [], "usage": usage}))
+    format!(
+        "data: {}\n\n",
+        json!({"id": "chatcmpl-1", "object": "chat.completion.chunk", "choices": [], "usage": usage})
+    )
 }
 
 /// What the counts cost, in nanodollars.
@@ -109,7 +115,8 @@ fn text(words: &str) -> Value {
 
 #[test]
 fn a_plain_answer() {
-    let mock = Mock::start(move |_| Reply::json(200, &completion(&said(COMPLETION), "stop", &usage(1000, 400, 50))));
+    let mock =
+        Mock::start(move |_| Reply::json(200, &completion(&said(COMPLETION), "stop", &usage(1000, 400, 50))));
     let gateway = start(&mock);
     let token = gateway.create(json!({"unlimited_quota": true}));
     let more = json!({"model": "o-alias", "system": "Be brief.", "temperature": 0.5, "stop_sequences": ["END"], "metadata": {"user_id": "u"},
@@ -142,7 +149,8 @@ fn a_stream() {
     let mock = Mock::start(move |_| {
         let reply = Reply::sse().chunk(chunk(&json!({"role": "assistant", "content": ""}), None));
         let reply = reply.chunk(chunk(&json!({"content": "one "}), None)).wait(&shut);
-        let reply = reply.chunk(chunk(&json!({"content": "two"}), None)).chunk(chunk(&json!({}), Some("length")));
+        let reply =
+            reply.chunk(chunk(&json!({"content": "two"}), None)).chunk(chunk(&json!({}), Some("length")));
         reply.chunk(totals(&usage(80, 50, 12))).chunk("data: [DONE]\n\n").end()
     });
     let gateway = start(&mock);
@@ -157,15 +165,25 @@ fn a_stream() {
     let kinds: Vec<&str> = told.iter().map(|event| event["type"].as_str().unwrap()).collect();
     assert_eq!(
         kinds,
-        ["content_block_start", "content_block_delta", "content_block_delta", "content_block_stop", "message_delta",
-            "message_stop"]
+        [
+            "content_block_start",
+            "content_block_delta",
+            "content_block_delta",
+            "content_block_stop",
+            "message_delta",
+            "message_stop"
+        ]
     );
     let words: String = told.iter().filter_map(|event| event["delta"]["text"].as_str()).collect();
     assert_eq!(words, "one two");
     let end = &told[4];
     assert_eq!(end["delta"]["stop_reason"], "max_tokens");
     assert_eq!(
-        (&end["usage"]["input_tokens"], &end["usage"]["cache_read_input_tokens"], &end["usage"]["output_tokens"]),
+        (
+            &end["usage"]["input_tokens"],
+            &end["usage"]["cache_read_input_tokens"],
+            &end["usage"]["output_tokens"]
+        ),
         (&json!(30), &json!(50), &json!(12))
     );
     assert_eq!(charged(&gateway, &answer), cost([30, 50, 12]));
@@ -178,59 +196,76 @@ fn a_stream() {
 #[test]
 fn tools_there_and_back() {
     let call = json!({"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": "{\"city\":\"Paris\"}"}});
-    let mock = Mock::start(move |request: &Received| match request.json()["messages"].as_array().unwrap().len() {
-        1 if request.is_stream() => {
-            let piece = |index: u64, function: Value| json!({"tool_calls": [{"index": index, "function": function}]});
-            let begin = |index: u64, id: &str| {
-                json!({"tool_calls": [{"index": index, "id": id, "type": "function", "function": {"name": "weather", "arguments": ""}}]})
-            };
-            [
-                begin(0, "call_1"),
-                piece(0, json!({"arguments": "{\"city\":"})),
-                begin(1, "call_2"),
-                piece(1, json!({"arguments": "{\"city\":\"Rome\"}"})),
-                piece(0, json!({"arguments": "\"Paris\"}"})),
-            ]
-            .iter()
-            .fold(Reply::sse(), |reply, delta| reply.chunk(chunk(delta, None)))
-            .chunk(chunk(&json!({}), Some("tool_calls")))
-            .chunk(totals(&usage(40, 0, 9)))
-            .chunk("data: [DONE]\n\n")
-            .end()
-        }
-        1 => {
-            let message = json!({"role": "assistant", "content": "Let me see.", "tool_calls": [call]});
-            Reply::json(200, &completion(&message, "tool_calls", &usage(40, 0, 9)))
-        }
-        _ => Reply::json(200, &completion(&said("It rains."), "stop", &usage(40, 0, 9))),
-    });
+    let mock =
+        Mock::start(move |request: &Received| match request.json()["messages"].as_array().unwrap().len() {
+            1 => {
+                let message = json!({"role": "assistant", "content": "Let me see.", "tool_calls": [call]});
+                Reply::json(200, &completion(&message, "tool_calls", &usage(40, 0, 9)))
+            }
+            _ => Reply::json(200, &completion(&said("It rains."), "stop", &usage(40, 0, 9))),
+        });
     let gateway = start(&mock);
     let token = rich(&gateway);
     let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}});
     let tools = json!([{"name": "weather", "description": "d", "input_schema": schema, "cache_control": {"type": "ephemeral"}}]);
     let choice = json!({"type": "any", "disable_parallel_tool_use": true});
     let mut messages = vec![json!({"role": "user", "content": PROMPT})];
-    let first = ask(&gateway, &token, &json!({"tools": tools, "tool_choice": choice, "messages": messages})).expect(200).json();
+    let first = ask(&gateway, &token, &json!({"tools": tools, "tool_choice": choice, "messages": messages}))
+        .expect(200)
+        .json();
     assert_eq!(first["stop_reason"], "tool_use");
     let used = json!({"type": "tool_use", "id": "call_1", "name": "weather", "input": {"city": "Paris"}});
     assert_eq!(first["content"], json!([text("Let me see."), used]));
     messages.push(json!({"role": "assistant", "content": first["content"]}));
-    let result = json!({"type": "tool_result", "tool_use_id": "call_1", "content": [text("rain")], "is_error": false});
+    let result =
+        json!({"type": "tool_result", "tool_use_id": "call_1", "content": [text("rain")], "is_error": false});
     messages.push(json!({"role": "user", "content": [result, text("and now?")]}));
     let second = ask(&gateway, &token, &json!({"tools": tools, "messages": messages})).expect(200).json();
     assert_eq!(second["content"], json!([text("It rains.")]));
     let got = mock.received();
     let told = json!([{"type": "function", "function": {"name": "weather", "description": "d", "parameters": schema}}]);
     let first = got[0].json();
-    assert_eq!((&first["tools"], &first["tool_choice"], &first["parallel_tool_calls"]), (&told, &json!("required"), &json!(false)));
+    assert_eq!(
+        (&first["tools"], &first["tool_choice"], &first["parallel_tool_calls"]),
+        (&told, &json!("required"), &json!(false))
+    );
     let call = json!({"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": "{\"city\":\"Paris\"}"}});
     assert_eq!(
         got[1].json()["messages"].as_array().unwrap()[1..],
-        [json!({"role": "assistant", "content": "Let me see.", "tool_calls": [call]}),
-            json!({"role": "tool", "tool_call_id": "call_1", "content": "rain"}), json!({"role": "user", "content": "and now?"})]
+        [
+            json!({"role": "assistant", "content": "Let me see.", "tool_calls": [call]}),
+            json!({"role": "tool", "tool_call_id": "call_1", "content": "rain"}),
+            json!({"role": "user", "content": "and now?"})
+        ]
     );
+}
 
-    // In a stream whose calls are mixed, no block begins before the one before it is over.
+/// In a stream whose calls are mixed, no block begins before the one before it is over.
+#[test]
+fn calls_that_are_mixed() {
+    let mock = Mock::start(|_| {
+        let piece = |index: u64, json: &str| json!({"tool_calls": [{"index": index, "function": {"arguments": json}}]});
+        let begin = |index: u64, id: &str| {
+            let function = json!({"name": "weather", "arguments": ""});
+            json!({"tool_calls": [{"index": index, "id": id, "type": "function", "function": function}]})
+        };
+        [
+            begin(0, "call_1"),
+            piece(0, "{\"city\":"),
+            begin(1, "call_2"),
+            piece(1, "{\"city\":\"Rome\"}"),
+            piece(0, "\"Paris\"}"),
+        ]
+        .iter()
+        .fold(Reply::sse(), |reply, delta| reply.chunk(chunk(delta, None)))
+        .chunk(chunk(&json!({}), Some("tool_calls")))
+        .chunk(totals(&usage(40, 0, 9)))
+        .chunk("data: [DONE]\n\n")
+        .end()
+    });
+    let gateway = start(&mock);
+    let token = rich(&gateway);
+    let tools = json!([{"name": "weather", "input_schema": {"type": "object"}}]);
     let answer = ask(&gateway, &token, &json!({"tools": tools, "stream": true})).expect(200);
     let mut inputs = vec![String::new(); 2];
     let mut open = None;
@@ -240,7 +275,8 @@ fn tools_there_and_back() {
             "content_block_start" => assert_eq!(open.replace(index.unwrap()), None),
             "content_block_delta" => {
                 assert_eq!(open, index);
-                inputs[usize::try_from(index.unwrap()).unwrap()] += event["delta"]["partial_json"].as_str().unwrap();
+                inputs[usize::try_from(index.unwrap()).unwrap()] +=
+                    event["delta"]["partial_json"].as_str().unwrap();
             }
             "content_block_stop" => assert_eq!(open.take(), index),
             _ => {}
@@ -252,7 +288,8 @@ fn tools_there_and_back() {
 /// What Claude Code sends, in its form, but for the length of its words.
 fn claude_code(model: &str) -> Value {
     let mark = json!({"type": "ephemeral"});
-    let user_id = format!("{{\"device_id\":\"{}\",\"account_uuid\":\"\",\"session_id\":\"s\"}}", "5".repeat(64));
+    let user_id =
+        format!("{{\"device_id\":\"{}\",\"account_uuid\":\"\",\"session_id\":\"s\"}}", "5".repeat(64));
     json!({"model": model, "max_tokens": 32000, "stream": true,
         "messages": [
             {"role": "user", "content": [text("<system-reminder>"), text(PROMPT)]},
@@ -275,7 +312,11 @@ fn claude_code_on_a_model_of_openai() {
     let mock = Mock::start(|_| {
         let thought = chunk(&json!({"role": "assistant", "reasoning_content": "hm"}), None);
         let reply = Reply::sse().chunk(thought).chunk(chunk(&json!({"content": "Hello"}), None));
-        reply.chunk(chunk(&json!({}), Some("stop"))).chunk(totals(&usage(9, 0, 3))).chunk("data: [DONE]\n\n").end()
+        reply
+            .chunk(chunk(&json!({}), Some("stop")))
+            .chunk(totals(&usage(9, 0, 3)))
+            .chunk("data: [DONE]\n\n")
+            .end()
     });
     let gateway = start(&mock);
     let token = rich(&gateway);
@@ -363,12 +404,21 @@ fn fields_that_are_refused() {
         (json!({"top_k": 5}), "top_k"),
         (json!({"container": "c"}), "container"),
         (json!({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}), "tools[0]"),
-        (json!({"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "I"}]}), "messages[1]"),
-        (json!({"thinking": {"type": "enabled", "budget_tokens": 50}, "output_config": {"effort": "low"}}), "output_config.effort"),
+        (
+            json!({"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "I"}]}),
+            "messages[1]",
+        ),
+        (
+            json!({"thinking": {"type": "enabled", "budget_tokens": 50}, "output_config": {"effort": "low"}}),
+            "output_config.effort",
+        ),
     ] {
         let answer = ask(&gateway, &token, &more).expect(400);
         let error = &answer.json()["error"];
-        assert_eq!((&answer.json()["type"], &error["type"]), (&json!("error"), &json!("invalid_request_error")));
+        assert_eq!(
+            (&answer.json()["type"], &error["type"]),
+            (&json!("error"), &json!("invalid_request_error"))
+        );
         assert_eq!(error["details"]["error_code"], "invalid_parameter");
         assert!(error["message"].as_str().unwrap().starts_with(param), "{error}");
     }
@@ -381,7 +431,8 @@ fn counting_is_not_translated() {
     let mock = Mock::start(|_| Reply::json(500, &json!({})));
     let gateway = start(&mock);
     let token = rich(&gateway);
-    let request = Request::post("/v1/messages/count_tokens", &chat("o-1", &json!({}))).header("x-api-key", &token.key);
+    let request =
+        Request::post("/v1/messages/count_tokens", &chat("o-1", &json!({}))).header("x-api-key", &token.key);
     let answer = gateway.send(&request).expect(404);
     assert_eq!(answer.json()["error"]["details"]["error_code"], "model_not_found");
     assert_eq!(mock.count(), 0);
@@ -390,7 +441,8 @@ fn counting_is_not_translated() {
 /// A provider's own 4xx is told in the client's dialect; its trouble is 502; neither costs anything.
 #[test]
 fn providers_that_fail() {
-    let error = |kind: &str| json!({"error": {"type": kind, "message": "mock says no", "param": null, "code": null}});
+    let error =
+        |kind: &str| json!({"error": {"type": kind, "message": "mock says no", "param": null, "code": null}});
     let mock = Mock::start(move |request: &Received| match request.json()["model"].as_str().unwrap() {
         "o-400" => Reply::json(400, &error("invalid_request_error")),
         "o-404" => Reply::json(404, &error("invalid_request_error")),
@@ -414,7 +466,11 @@ fn providers_that_fail() {
     ] {
         let answer = ask(&gateway, &token, &json!({"model": model}));
         let told = answer.json();
-        assert_eq!((answer.status, &told["type"], &told["error"]["type"]), (status, &json!("error"), &json!(kind)), "{model}");
+        assert_eq!(
+            (answer.status, &told["type"], &told["error"]["type"]),
+            (status, &json!("error"), &json!(kind)),
+            "{model}"
+        );
         assert_eq!(told["error"]["message"] == "mock says no", status != 502, "{told}");
         assert!(told["request_id"].is_string());
     }
@@ -428,7 +484,9 @@ fn streams_that_break() {
         let began = Reply::sse().chunk(chunk(&json!({"role": "assistant", "content": "twelve bytes"}), None));
         match request.json()["model"].as_str().unwrap() {
             "o-cut" => began.end(),
-            "o-error" => began.chunk("data: {\"error\":{\"message\":\"busy\",\"type\":\"server_error\"}}\n\n").end(),
+            "o-error" => {
+                began.chunk("data: {\"error\":{\"message\":\"busy\",\"type\":\"server_error\"}}\n\n").end()
+            }
             _ => began.chunk("data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0}]}}]}\n\n").end(),
         }
     });
@@ -439,7 +497,11 @@ fn streams_that_break() {
         let text = answer.text();
         assert!(text.contains("twelve bytes") && !text.contains("message_stop"), "{model}: {text}");
         let last = events(&answer).pop().unwrap();
-        assert_eq!((&last["type"], &last["error"]["type"]), (&json!("error"), &json!("api_error")), "{model}");
+        assert_eq!(
+            (&last["type"], &last["error"]["type"]),
+            (&json!("error"), &json!("api_error")),
+            "{model}"
+        );
         assert!(charged(&gateway, &answer) > 0, "{model}");
     }
 }
@@ -455,7 +517,8 @@ fn a_model_of_gemini() {
         } else {
             json!([{"text": "It rains."}])
         };
-        let candidate = json!({"content": {"parts": parts, "role": "model"}, "finishReason": "STOP", "index": 0});
+        let candidate =
+            json!({"content": {"parts": parts, "role": "model"}, "finishReason": "STOP", "index": 0});
         let answer = json!({"candidates": [candidate], "usageMetadata": usage, "modelVersion": "gemini-x", "responseId": "r1"});
         if request.target.contains("stream") {
             Reply::sse().chunk(format!("data: {answer}\r\n\r\n")).end()
@@ -480,8 +543,11 @@ fn a_model_of_gemini() {
     );
     assert_eq!(charged(&gateway, &answer), cost([60, 40, 9]));
     messages.push(json!({"role": "assistant", "content": first["content"]}));
-    messages.push(json!({"role": "user", "content": [{"type": "tool_result", "tool_use_id": "f1", "content": "rain"}]}));
-    let second = ask(&gateway, &token, &json!({"model": "g-1", "tools": tools, "messages": messages})).expect(200);
+    messages.push(
+        json!({"role": "user", "content": [{"type": "tool_result", "tool_use_id": "f1", "content": "rain"}]}),
+    );
+    let second =
+        ask(&gateway, &token, &json!({"model": "g-1", "tools": tools, "messages": messages})).expect(200);
     assert_eq!(second.json()["content"], json!([text("It rains.")]));
     let got = mock.received()[1].json();
     assert_eq!(got["contents"][1]["parts"][0]["thoughtSignature"], "PROOF");
@@ -492,7 +558,8 @@ fn a_model_of_gemini() {
     let answer = ask(&gateway, &token, &more).expect(200);
     let begun: Vec<Value> =
         events(&answer).into_iter().filter(|event| event["type"] == "content_block_start").collect();
-    let kinds: Vec<&str> = begun.iter().map(|event| event["content_block"]["type"].as_str().unwrap()).collect();
+    let kinds: Vec<&str> =
+        begun.iter().map(|event| event["content_block"]["type"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["thinking", "redacted_thinking", "tool_use"]);
     assert_eq!(events(&answer).last().unwrap()["type"], "message_stop");
     assert_eq!(charged(&gateway, &answer), cost([60, 40, 9]));
@@ -503,7 +570,9 @@ fn claude_code_on_a_model_of_gemini() {
     let mock = Mock::start(|_| {
         let candidate = json!({"content": {"parts": [{"text": "Hello"}], "role": "model"}, "finishReason": "STOP", "index": 0});
         let usage = json!({"promptTokenCount": 9, "candidatesTokenCount": 3});
-        Reply::sse().chunk(format!("data: {}\r\n\r\n", json!({"candidates": [candidate], "usageMetadata": usage}))).end()
+        Reply::sse()
+            .chunk(format!("data: {}\r\n\r\n", json!({"candidates": [candidate], "usageMetadata": usage})))
+            .end()
     });
     let gateway = start(&mock);
     let token = rich(&gateway);

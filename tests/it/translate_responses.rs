@@ -33,7 +33,9 @@ fn settings(mock: &Mock) -> Settings {
     let settings = settings.append(&channel("anthropic", "c-*")).append(&channel("gemini", "g-*"));
     let settings = settings.channel("chats", mock, "models = [\"o-*\"]\nresponses = \"chat\"");
     let settings = settings.channel("native", mock, "models = [\"n-*\"]");
-    ["c-*", "g-*", "o-*", "n-*"].into_iter().fold(settings, |settings, models| settings.append(&price(models)))
+    ["c-*", "g-*", "o-*", "n-*"]
+        .into_iter()
+        .fold(settings, |settings, models| settings.append(&price(models)))
 }
 
 fn start(mock: &Mock) -> Gateway {
@@ -74,7 +76,8 @@ fn named(data: &Value) -> String {
 
 /// A chat completion.
 fn completion(message: &Value, reason: &str) -> Value {
-    let usage = json!({"prompt_tokens": 40, "completion_tokens": 9, "prompt_tokens_details": {"cached_tokens": 10}});
+    let usage =
+        json!({"prompt_tokens": 40, "completion_tokens": 9, "prompt_tokens_details": {"cached_tokens": 10}});
     json!({"id": "chatcmpl-1", "object": "chat.completion", "model": "o-real",
         "choices": [{"index": 0, "message": message, "finish_reason": reason}], "usage": usage})
 }
@@ -108,13 +111,17 @@ fn kinds(events: &[Value]) -> Vec<&str> {
 #[test]
 fn a_plain_answer() {
     let usage = json!({"input_tokens": 25, "cache_read_input_tokens": 1000, "cache_creation_input_tokens": 300, "output_tokens": 7});
-    let mock = Mock::start(move |_| Reply::json(200, &message(&json!([text(COMPLETION)]), "end_turn", &usage)));
+    let mock =
+        Mock::start(move |_| Reply::json(200, &message(&json!([text(COMPLETION)]), "end_turn", &usage)));
     let gateway = start(&mock);
     let token = gateway.create(json!({"unlimited_quota": true}));
     let more = json!({"instructions": "Be brief.", "temperature": 0.5, "metadata": {"a": "b"}, "store": true, "user": "u"});
     let answer = ask(&gateway, &token, &more).expect(200);
     let told = answer.json();
-    assert_eq!((&told["object"], &told["status"], &told["model"]), (&json!("response"), &json!("completed"), &json!("c-real")));
+    assert_eq!(
+        (&told["object"], &told["status"], &told["model"]),
+        (&json!("response"), &json!("completed"), &json!("c-real"))
+    );
     // Nothing is kept, whatever was asked; the rest is repeated.
     assert_eq!(told["store"], false);
     assert_eq!((&told["instructions"], &told["metadata"]), (&json!("Be brief."), &json!({"a": "b"})));
@@ -141,7 +148,8 @@ fn a_plain_answer() {
 /// A server that has responses of its own is asked for them, and what it gets passes as it came.
 #[test]
 fn no_translation_without_need() {
-    let output = json!([{"type": "message", "content": [{"type": "output_text", "text": "x", "annotations": []}]}]);
+    let output =
+        json!([{"type": "message", "content": [{"type": "output_text", "text": "x", "annotations": []}]}]);
     let usage = json!({"input_tokens": 1, "output_tokens": 1});
     let native = json!({"id": "resp_1", "object": "response", "status": "completed", "output": output, "usage": usage});
     let mock = Mock::start(move |request: &Received| match request.target.as_str() {
@@ -171,7 +179,9 @@ fn a_stream() {
     let mock = Mock::start(move |_| {
         let usage = json!({"input_tokens": 10, "cache_read_input_tokens": 50, "cache_creation_input_tokens": 20, "output_tokens": 1});
         let words = |words: &str| {
-            named(&json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": words}}))
+            named(
+                &json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": words}}),
+            )
         };
         let start = json!({"type": "message_start", "message": {"id": "msg_1", "type": "message", "model": "c-real", "content": [], "usage": usage}});
         let end = json!({"type": "message_delta", "delta": {"stop_reason": "max_tokens"}, "usage": {"output_tokens": 12}});
@@ -189,15 +199,26 @@ fn a_stream() {
     let told = events(&answer);
     assert_eq!(
         kinds(&told),
-        ["response.in_progress", "response.output_item.added", "response.content_part.added", "response.output_text.delta",
-            "response.output_text.delta", "response.output_text.done", "response.content_part.done", "response.output_item.done",
-            "response.incomplete"]
+        [
+            "response.in_progress",
+            "response.output_item.added",
+            "response.content_part.added",
+            "response.output_text.delta",
+            "response.output_text.delta",
+            "response.output_text.done",
+            "response.content_part.done",
+            "response.output_item.done",
+            "response.incomplete"
+        ]
     );
     let numbers: Vec<u64> = told.iter().map(|event| event["sequence_number"].as_u64().unwrap()).collect();
     assert_eq!(numbers, (1..10).collect::<Vec<u64>>());
     let last = &told.last().unwrap()["response"];
     assert_eq!(last["incomplete_details"]["reason"], "max_output_tokens");
-    assert_eq!((&last["output"][0]["content"][0]["text"], &last["usage"]["output_tokens"]), (&json!("one two"), &json!(12)));
+    assert_eq!(
+        (&last["output"][0]["content"][0]["text"], &last["usage"]["output_tokens"]),
+        (&json!("one two"), &json!(12))
+    );
     assert_eq!(charged(&gateway, &answer), cost([10, 50, 20, 12]));
 }
 
@@ -212,86 +233,129 @@ fn codex(model: &str) -> Value {
         "include": ["reasoning.encrypted_content"], "prompt_cache_key": "k", "client_metadata": {"session_id": "s"}})
 }
 
+/// What a provider is asked.
+#[derive(Copy, Clone, PartialEq)]
+enum Round {
+    /// The question.
+    First,
+    /// The outcome of the call.
+    Last,
+}
+
+/// A stream of Gemini's: a thought and a call, or the last words.
+fn google(round: Round) -> Reply {
+    let parts = json!([{"text": "hm", "thought": true},
+        {"functionCall": {"id": "call_1", "name": "agents__close", "args": {"a": 1}}, "thoughtSignature": "PROOF"}]);
+    let parts = if round == Round::First { parts } else { json!([{"text": "Done."}]) };
+    let candidate = json!({"content": {"parts": parts, "role": "model"}, "finishReason": "STOP", "index": 0});
+    let usage = json!({"promptTokenCount": 40, "candidatesTokenCount": 9});
+    let answer = json!({"candidates": [candidate], "usageMetadata": usage, "responseId": "r1"});
+    Reply::sse().chunk(format!("data: {answer}\r\n\r\n")).end()
+}
+
+/// The same of Anthropic's.
+fn claude(round: Round) -> Reply {
+    let begin = |index: u64, block: Value| json!({"type": "content_block_start", "index": index, "content_block": block});
+    let more =
+        |index: u64, delta: Value| json!({"type": "content_block_delta", "index": index, "delta": delta});
+    let stop = |index: u64| json!({"type": "content_block_stop", "index": index});
+    let used = json!({"type": "tool_use", "id": "call_1", "name": "agents__close", "input": {}});
+    let called = [
+        begin(0, json!({"type": "thinking", "thinking": "", "signature": ""})),
+        more(0, json!({"type": "thinking_delta", "thinking": "hm"})),
+        more(0, json!({"type": "signature_delta", "signature": "PROOF"})),
+        stop(0),
+        begin(1, used),
+        more(1, json!({"type": "input_json_delta", "partial_json": "{\"a\":"})),
+        more(1, json!({"type": "input_json_delta", "partial_json": "1}"})),
+        stop(1),
+    ];
+    let said = [begin(0, text("")), more(0, json!({"type": "text_delta", "text": "Done."})), stop(0)];
+    let (content, reason) =
+        if round == Round::First { (called.to_vec(), "tool_use") } else { (said.to_vec(), "end_turn") };
+    let usage = json!({"input_tokens": 40, "output_tokens": 9});
+    let message = json!({"id": "msg_1", "type": "message", "model": "c-real", "content": [], "usage": usage});
+    let start = json!({"type": "message_start", "message": message});
+    let reply =
+        content.iter().fold(Reply::sse().chunk(named(&start)), |reply, event| reply.chunk(named(event)));
+    let end =
+        json!({"type": "message_delta", "delta": {"stop_reason": reason}, "usage": {"output_tokens": 9}});
+    reply.chunk(named(&end)).chunk(named(&json!({"type": "message_stop"}))).end()
+}
+
+/// The same of a server that has chats alone.
+fn chats(round: Round) -> Reply {
+    let function = json!({"name": "agents__close", "arguments": "{\"a\":1}"});
+    let call = json!({"index": 0, "id": "call_1", "type": "function", "function": function});
+    let called = [
+        (json!({"role": "assistant", "reasoning_content": "hm"}), None),
+        (json!({"tool_calls": [call]}), None),
+        (json!({}), Some("tool_calls")),
+    ];
+    let said = [(json!({"content": "Done."}), None), (json!({}), Some("stop"))];
+    let deltas = if round == Round::First { called.to_vec() } else { said.to_vec() };
+    let reply = deltas.iter().fold(Reply::sse(), |reply, (delta, reason)| {
+        let choice = json!({"index": 0, "delta": delta, "finish_reason": reason});
+        reply.chunk(format!(
+            "data: {}\n\n",
+            json!({"id": "chatcmpl-1", "model": "o-real", "choices": [choice]})
+        ))
+    });
+    let usage = json!({"choices": [], "usage": {"prompt_tokens": 40, "completion_tokens": 9}});
+    reply.chunk(format!("data: {usage}\n\n")).chunk("data: [DONE]\n\n").end()
+}
+
 /// Tools are called, run, and their results told, with what was thought in between: to each provider in its own words.
 #[test]
 fn codex_there_and_back() {
     let mock = Mock::start(|request: &Received| {
-        let is_first = !request.body.windows(7).any(|window| window == b"It rain");
-        if request.target.starts_with("/v1beta") {
-            let parts = json!([{"text": "hm", "thought": true},
-                {"functionCall": {"id": "call_1", "name": "agents__close", "args": {"a": 1}}, "thoughtSignature": "PROOF"}]);
-            let parts = if is_first { parts } else { json!([{"text": "Done."}]) };
-            let candidate = json!({"content": {"parts": parts, "role": "model"}, "finishReason": "STOP", "index": 0});
-            let usage = json!({"promptTokenCount": 40, "candidatesTokenCount": 9});
-            let answer = json!({"candidates": [candidate], "usageMetadata": usage, "responseId": "r1"});
-            Reply::sse().chunk(format!("data: {answer}\r\n\r\n")).end()
-        } else if request.target == "/v1/messages" {
-            let usage = json!({"input_tokens": 40, "output_tokens": 9});
-            let start = json!({"type": "message_start", "message": {"id": "msg_1", "type": "message", "model": "c-real", "content": [], "usage": usage}});
-            let begin = |index: u64, block: Value| named(&json!({"type": "content_block_start", "index": index, "content_block": block}));
-            let more = |index: u64, delta: Value| named(&json!({"type": "content_block_delta", "index": index, "delta": delta}));
-            let stop = |index: u64| named(&json!({"type": "content_block_stop", "index": index}));
-            let reply = Reply::sse().chunk(named(&start));
-            let (reply, reason) = if is_first {
-                let reply = reply
-                    .chunk(begin(0, json!({"type": "thinking", "thinking": "", "signature": ""})))
-                    .chunk(more(0, json!({"type": "thinking_delta", "thinking": "hm"})))
-                    .chunk(more(0, json!({"type": "signature_delta", "signature": "PROOF"})))
-                    .chunk(stop(0))
-                    .chunk(begin(1, json!({"type": "tool_use", "id": "call_1", "name": "agents__close", "input": {}})))
-                    .chunk(more(1, json!({"type": "input_json_delta", "partial_json": "{\"a\":"})))
-                    .chunk(more(1, json!({"type": "input_json_delta", "partial_json": "1}"})))
-                    .chunk(stop(1));
-                (reply, "tool_use")
-            } else {
-                let delta = json!({"type": "text_delta", "text": "Done."});
-                (reply.chunk(begin(0, text(""))).chunk(more(0, delta)).chunk(stop(0)), "end_turn")
-            };
-            let end = json!({"type": "message_delta", "delta": {"stop_reason": reason}, "usage": {"output_tokens": 9}});
-            reply.chunk(named(&end)).chunk(named(&json!({"type": "message_stop"}))).end()
-        } else {
-            let chunk = |delta: Value, reason: Option<&str>| {
-                let choice = json!({"index": 0, "delta": delta, "finish_reason": reason});
-                format!("data: {}\n\n", json!({"id": "chatcmpl-1", "model": "o-real", "choices": [choice]}))
-            };
-            let call = json!({"index": 0, "id": "call_1", "type": "function", "function": {"name": "agents__close", "arguments": "{\"a\":1}"}});
-            let reply = Reply::sse();
-            let reply = if is_first {
-                reply
-                    .chunk(chunk(json!({"role": "assistant", "reasoning_content": "hm"}), None))
-                    .chunk(chunk(json!({"tool_calls": [call]}), None))
-                    .chunk(chunk(json!({}), Some("tool_calls")))
-            } else {
-                reply.chunk(chunk(json!({"content": "Done."}), None)).chunk(chunk(json!({}), Some("stop")))
-            };
-            let usage = json!({"choices": [], "usage": {"prompt_tokens": 40, "completion_tokens": 9}});
-            reply.chunk(format!("data: {usage}\n\n")).chunk("data: [DONE]\n\n").end()
+        let has_outcome = request.body.windows(7).any(|window| window == b"It rain");
+        let round = if has_outcome { Round::Last } else { Round::First };
+        match request.target.as_str() {
+            "/v1/messages" => claude(round),
+            "/v1/chat/completions" => chats(round),
+            _ => google(round),
         }
     });
     let gateway = start(&mock);
     let token = rich(&gateway);
-    for (model, sealed) in [("c-1", Some("anthropic.PROOF.hm")), ("g-1", Some("gemini.PROOF")), ("o-1", None)] {
+    for (model, sealed) in [("c-1", Some("anthropic.PROOF.hm")), ("g-1", Some("gemini.PROOF")), ("o-1", None)]
+    {
         mock.forget();
         let mut turn = codex(model);
         let answer = gateway.post(&token.key, ROUTE, &turn).expect(200);
         assert_eq!(charged(&gateway, &answer), cost([40, 0, 0, 9]), "{model}");
         let told = events(&answer);
         let last = told.last().unwrap();
-        assert_eq!((&last["type"], &last["response"]["status"]), (&json!("response.completed"), &json!("completed")));
+        assert_eq!(
+            (&last["type"], &last["response"]["status"]),
+            (&json!("response.completed"), &json!("completed"))
+        );
         let output = last["response"]["output"].as_array().unwrap();
-        let done: Vec<&Value> =
-            told.iter().filter(|event| event["type"] == "response.output_item.done").map(|event| &event["item"]).collect();
+        let done: Vec<&Value> = told
+            .iter()
+            .filter(|event| event["type"] == "response.output_item.done")
+            .map(|event| &event["item"])
+            .collect();
         assert_eq!(done, output.iter().collect::<Vec<_>>());
         assert_eq!(output[0]["summary"], json!([{"type": "summary_text", "text": "hm"}]), "{model}");
         assert_eq!(output.iter().find_map(|item| item["encrypted_content"].as_str()), sealed, "{model}");
         let call = output.last().unwrap();
         assert_eq!(
             (&call["type"], &call["namespace"], &call["name"], &call["call_id"], &call["arguments"]),
-            (&json!("function_call"), &json!("agents"), &json!("close"), &json!("call_1"), &json!("{\"a\":1}"))
+            (
+                &json!("function_call"),
+                &json!("agents"),
+                &json!("close"),
+                &json!("call_1"),
+                &json!("{\"a\":1}")
+            )
         );
         let input = turn["input"].as_array_mut().unwrap();
         input.extend(output.iter().cloned());
-        input.push(json!({"type": "function_call_output", "id": "fco", "call_id": "call_1", "output": "It rains."}));
+        input.push(
+            json!({"type": "function_call_output", "id": "fco", "call_id": "call_1", "output": "It rains."}),
+        );
         let second = gateway.post(&token.key, ROUTE, &turn).expect(200);
         let said = events(&second).pop().unwrap()["response"]["output"][0]["content"][0]["text"].clone();
         assert_eq!(said, "Done.", "{model}");
@@ -302,19 +366,28 @@ fn codex_there_and_back() {
 #[test]
 fn thoughts_go_back_to_who_thought_them() {
     let mock = Mock::start(|request: &Received| match request.target.as_str() {
-        "/v1/messages" => {
-            Reply::json(200, &message(&json!([text("x")]), "end_turn", &json!({"input_tokens": 1, "output_tokens": 1})))
+        "/v1/messages" => Reply::json(
+            200,
+            &message(&json!([text("x")]), "end_turn", &json!({"input_tokens": 1, "output_tokens": 1})),
+        ),
+        "/v1/chat/completions" => {
+            Reply::json(200, &completion(&json!({"role": "assistant", "content": "x"}), "stop"))
         }
-        "/v1/chat/completions" => Reply::json(200, &completion(&json!({"role": "assistant", "content": "x"}), "stop")),
         _ => {
-            let candidate = json!({"content": {"parts": [{"text": "x"}], "role": "model"}, "finishReason": "STOP"});
-            Reply::json(200, &json!({"candidates": [candidate], "usageMetadata": {"promptTokenCount": 1, "candidatesTokenCount": 1}}))
+            let candidate =
+                json!({"content": {"parts": [{"text": "x"}], "role": "model"}, "finishReason": "STOP"});
+            Reply::json(
+                200,
+                &json!({"candidates": [candidate], "usageMetadata": {"promptTokenCount": 1, "candidatesTokenCount": 1}}),
+            )
         }
     });
     let gateway = start(&mock);
     let token = rich(&gateway);
-    let reasoning = |sealed: &str| json!({"type": "reasoning", "id": "rs", "summary": [], "encrypted_content": sealed});
-    let call = json!({"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{\"z\":1.50}"});
+    let reasoning =
+        |sealed: &str| json!({"type": "reasoning", "id": "rs", "summary": [], "encrypted_content": sealed});
+    let call =
+        json!({"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{\"z\":1.50}"});
     let output = json!({"type": "function_call_output", "call_id": "call_1", "output": [{"type": "input_text", "text": "r"}]});
     let input = json!([{"role": "user", "content": PROMPT}, reasoning("anthropic.A.hm"), reasoning("gemini.G"), reasoning("gAAAA"), call, output]);
     let tools = json!([{"type": "function", "name": "f", "parameters": null, "strict": null}]);
@@ -332,8 +405,10 @@ fn thoughts_go_back_to_who_thought_them() {
     let function = json!({"name": "f", "arguments": "{\"z\":1.50}"});
     assert_eq!(
         got[2].json()["messages"].as_array().unwrap()[1..],
-        [json!({"role": "assistant", "content": null, "tool_calls": [{"id": "call_1", "type": "function", "function": function}]}),
-            json!({"role": "tool", "tool_call_id": "call_1", "content": "r"})]
+        [
+            json!({"role": "assistant", "content": null, "tool_calls": [{"id": "call_1", "type": "function", "function": function}]}),
+            json!({"role": "tool", "tool_call_id": "call_1", "content": "r"})
+        ]
     );
 }
 
@@ -341,7 +416,10 @@ fn thoughts_go_back_to_who_thought_them() {
 #[test]
 fn forms_and_files() {
     let mock = Mock::start(|_| {
-        Reply::json(200, &message(&json!([text("{}")]), "end_turn", &json!({"input_tokens": 1, "output_tokens": 1})))
+        Reply::json(
+            200,
+            &message(&json!([text("{}")]), "end_turn", &json!({"input_tokens": 1, "output_tokens": 1})),
+        )
     });
     let gateway = start(&mock);
     let token = rich(&gateway);
@@ -356,7 +434,10 @@ fn forms_and_files() {
     let source = |media_type: &str| json!({"type": "base64", "media_type": media_type, "data": "QUJD"});
     let want = json!([text("see"), {"type": "image", "source": source("image/png")}, {"type": "document", "source": source("application/pdf")}]);
     assert_eq!(got["messages"][0]["content"], want);
-    assert_eq!(got["output_config"], json!({"effort": "low", "format": {"type": "json_schema", "schema": schema}}));
+    assert_eq!(
+        got["output_config"],
+        json!({"effort": "low", "format": {"type": "json_schema", "schema": schema}})
+    );
 }
 
 /// The hold is exact, and that of what is sent.
@@ -365,12 +446,17 @@ fn what_is_held() {
     let gate = Gate::new();
     let shut = gate.clone();
     let mock = Mock::start(move |_| {
-        Reply::json(200, &message(&json!([text("x")]), "end_turn", &json!({"input_tokens": 1, "output_tokens": 1}))).behind(&shut)
+        Reply::json(
+            200,
+            &message(&json!([text("x")]), "end_turn", &json!({"input_tokens": 1, "output_tokens": 1})),
+        )
+        .behind(&shut)
     });
     let gateway = start(&mock);
     // role, user, content, type, text, text, hello: 32 bytes; 16 for the message.
     let hello = 4 + 4 + 7 + 4 + 4 + 4 + 5 + 16;
-    let image = json!([{"role": "user", "content": [{"type": "input_image", "image_url": "https://x/y.png"}]}]);
+    let image =
+        json!([{"role": "user", "content": [{"type": "input_image", "image_url": "https://x/y.png"}]}]);
     for (more, input) in [(json!({"input": "hello"}), hello), (json!({"input": image}), 5_000)] {
         let token = rich(&gateway);
         let mut connection = gateway.connect();

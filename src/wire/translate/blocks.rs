@@ -69,7 +69,12 @@ impl Blocks {
             Delta::Call { index, id, name, signature } => {
                 self.waiting.extend(signature.as_deref().map(marked).map(Block::Proof));
                 let (id, name) = (id.clone(), name.clone());
-                self.waiting.push_back(Block::Call(Call { index: *index, id, name, arguments: String::new() }));
+                self.waiting.push_back(Block::Call(Call {
+                    index: *index,
+                    id,
+                    name,
+                    arguments: String::new(),
+                }));
             }
             Delta::Arguments { index, json } => {
                 let mut calls = self.waiting.iter_mut().rev().filter_map(|block| match block {

@@ -16,7 +16,8 @@ impl<'a> Members<'a> {
     /// When it is no object.
     pub(super) fn of(value: &Value<'a>) -> Result<Self, AskFault> {
         let members = value.members()?.into_iter();
-        let left = members.filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.into_owned(), value));
+        let left =
+            members.filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.into_owned(), value));
         Ok(Self { whole: value.clone(), left: left.collect() })
     }
 

@@ -102,7 +102,9 @@ fn weighed(
     let Some(effort) = effort else { return Ok(thinking) };
     match thinking {
         Some(Set { value: Thinking::Budget(_) | Thinking::Off, .. }) if effort.value != Effort::High => {
-            Err(effort.refuse("cannot be said beside thinking that is disabled or has a budget; leave one of them out"))
+            Err(effort.refuse(
+                "cannot be said beside thinking that is disabled or has a budget; leave one of them out",
+            ))
         }
         Some(thinking @ Set { value: Thinking::Budget(_) | Thinking::Off, .. }) => Ok(Some(thinking)),
         _ => Ok(Some(Set { value: Thinking::Effort(effort.value), path: effort.path })),

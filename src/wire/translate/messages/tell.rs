@@ -116,7 +116,7 @@ impl Stream {
             Step::End(Block::Refusal(_)) => {}
             Step::End(block) => {
                 if let Block::Thought { signature: Some(signature), .. } = block {
-                    let delta = Change::SignatureDelta { signature };
+                    let delta = Change::Signature { signature };
                     put(&Event::ContentBlockDelta { index, delta }, out);
                 }
                 put(&Event::ContentBlockStop { index }, out);
@@ -156,9 +156,9 @@ impl Telling {
     fn change(self, more: &str) -> Option<Change<'_>> {
         match self {
             Self::Nothing => None,
-            Self::Text => Some(Change::TextDelta { text: more }),
-            Self::Thought => Some(Change::ThinkingDelta { thinking: more }),
-            Self::Call => Some(Change::InputJsonDelta { partial_json: more }),
+            Self::Text => Some(Change::Text { text: more }),
+            Self::Thought => Some(Change::Thinking { thinking: more }),
+            Self::Call => Some(Change::InputJson { partial_json: more }),
         }
     }
 }
@@ -241,7 +241,8 @@ impl Thoughts {
     /// As this body says.
     fn of(body: &[u8]) -> Self {
         let asked = member(body, "thinking");
-        let word = |name| asked.and_then(|thinking| member(thinking.get().as_bytes(), name)).map(RawValue::get);
+        let word =
+            |name| asked.and_then(|thinking| member(thinking.get().as_bytes(), name)).map(RawValue::get);
         match (word("type"), word("display")) {
             (_, Some("\"omitted\"")) => Self::Kept,
             (Some("\"enabled\"" | "\"adaptive\""), _) => Self::Told,

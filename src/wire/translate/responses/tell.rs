@@ -25,7 +25,7 @@ pub(in crate::wire::translate) fn whole(deltas: &[Delta], asked: &Asked) -> Vec<
     }
     let mut blocks = blocks.into_whole().into_iter().peekable();
     while let Some(block) = blocks.next() {
-        let status = answer.item_status(blocks.peek().is_none());
+        let status = if blocks.peek().is_some() { DONE } else { answer.last_status() };
         let item = answer.item(block, status);
         answer.items.extend(item);
     }
@@ -122,7 +122,11 @@ impl Stream {
         };
         let Some(item) = &self.current else { return };
         let at = self.answer.items.len();
-        self.events.put("response.output_item.added", Event { item: Some(&item.emptied()), ..Event::of(at) }, out);
+        self.events.put(
+            "response.output_item.added",
+            Event { item: Some(&item.emptied()), ..Event::of(at) },
+            out,
+        );
         if let Some(part) = item.part() {
             let added = Event { part: Some(part), ..Event::within(item, at) };
             self.events.put("response.content_part.added", added, out);
@@ -154,7 +158,7 @@ impl Stream {
     }
 
     fn put_end(&mut self, block: Block, out: &mut Vec<u8>) {
-        let status = self.answer.item_status(self.blocks.is_empty());
+        let status = if self.blocks.is_empty() { self.answer.last_status() } else { DONE };
         let Some(item) = self.answer.item(block, status) else { return };
         let at = self.answer.items.len();
         if self.current.take().is_none() {
@@ -205,9 +209,9 @@ impl Answer {
         }
     }
 
-    /// How an item ended: where the answer was cut, its last one was.
-    fn item_status(&self, is_last: bool) -> &'static str {
-        if is_last && self.finish == Some(Finish::Length) { CUT } else { DONE }
+    /// How its last item ended: where the answer was cut, that was.
+    fn last_status(&self) -> &'static str {
+        if self.finish == Some(Finish::Length) { CUT } else { DONE }
     }
 
     fn ended(&self) -> Response<'_> {
@@ -236,7 +240,8 @@ impl Answer {
                 if !is_told && encrypted_content.is_none() {
                     return None;
                 }
-                let summary = if is_told && !text.is_empty() { vec![Part::summary(text)] } else { Vec::new() };
+                let summary =
+                    if is_told && !text.is_empty() { vec![Part::summary(text)] } else { Vec::new() };
                 Item::Reasoning { id: self.item_id("rs"), summary, encrypted_content }
             }
             Block::Proof(proof) => {

@@ -11,8 +11,7 @@ use crate::wire::translate::prompt::{Choice, Set, Tool};
 use crate::wire::translate::value::{Value, company};
 
 /// The arguments of a custom tool.
-const FREE_TEXT: &str =
-    r#"{"type":"object","properties":{"input":{"type":"string"}},"required":["input"],"additionalProperties":false}"#;
+const FREE_TEXT: &str = r#"{"type":"object","properties":{"input":{"type":"string"}},"required":["input"],"additionalProperties":false}"#;
 
 /// What stands between the names of a namespace and of its function.
 const WITHIN: &str = "__";

@@ -36,6 +36,12 @@ fn refused(more: &Value) -> (String, String) {
     }
 }
 
+fn assert_refused(more: &Value, param: &str) {
+    let (named, message) = refused(more);
+    assert_eq!(named, param, "{more}");
+    assert!(message.starts_with(param), "{message}");
+}
+
 #[test]
 fn members_of_the_body() {
     let schema = json!({"type": "object"});
@@ -111,9 +117,11 @@ fn thinking() {
 #[test]
 fn messages() {
     let mark = json!({"type": "ephemeral"});
-    let image = json!({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "QUJD"}});
+    let image =
+        json!({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "QUJD"}});
     let pdf = json!({"type": "document", "source": {"type": "url", "url": "https://x/y.pdf"}, "citations": {"enabled": false}});
-    let words = json!({"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "words"}});
+    let words =
+        json!({"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "words"}});
     let used = json!({"type": "tool_use", "id": "t1", "name": "f", "input": {"z": 1, "a": []}, "caller": {"type": "direct"}});
     let result = |content: Value| json!({"type": "tool_result", "tool_use_id": "t1", "content": content, "cache_control": mark});
     let messages = json!([
@@ -158,7 +166,12 @@ fn proofs() {
         (Dialect::OpenAi, json!([thought("a", json!(null)), thought("b", json!(null)), "x"])),
         (
             Dialect::Gemini,
-            json!([thought("a", json!(null)), thought("b", json!("gemini.G1")), thought("", json!("gemini.G2")), "x"]),
+            json!([
+                thought("a", json!(null)),
+                thought("b", json!("gemini.G1")),
+                thought("", json!("gemini.G2")),
+                "x"
+            ]),
         ),
     ] {
         assert_eq!(turns(&messages, to)[1]["Model"], want, "{to:?}");
@@ -167,7 +180,6 @@ fn proofs() {
 
 #[test]
 fn what_is_refused() {
-    let said = |content: Value| json!({"messages": [{"role": "user", "content": content}]});
     let tool = |more: Value| {
         let mut tool = json!({"name": "f"});
         more.as_object().unwrap().iter().for_each(|(name, value)| tool[name.as_str()] = value.clone());
@@ -187,7 +199,10 @@ fn what_is_refused() {
         (json!({"output_config": {"effort": "vast"}}), "output_config.effort"),
         (json!({"output_config": {"task_budget": {}}}), "output_config.task_budget"),
         (json!({"output_config": {"format": {"type": "xml"}}}), "output_config.format.type"),
-        (json!({"context_management": {"edits": [{"type": "clear_tool_uses_20250919"}]}}), "context_management.edits[0]"),
+        (
+            json!({"context_management": {"edits": [{"type": "clear_tool_uses_20250919"}]}}),
+            "context_management.edits[0]",
+        ),
         (json!({"cache_control": {"type": "lasting"}}), "cache_control.type"),
         (tool(json!({"type": "web_search_20250305"})), "tools[0]"),
         (tool(json!({"type": "bash_20250124"})), "tools[0]"),
@@ -195,6 +210,15 @@ fn what_is_refused() {
         (tool(json!({"allowed_callers": ["code_execution_20250825"]})), "tools[0].allowed_callers[0]"),
         (json!({"tools": [{"description": "d"}]}), "tools[0]"),
         (json!({"tool_choice": {"type": "tool"}}), "tool_choice"),
+    ] {
+        assert_refused(&more, param);
+    }
+}
+
+#[test]
+fn conversations_that_are_refused() {
+    let said = |content: Value| json!({"messages": [{"role": "user", "content": content}]});
+    for (more, param) in [
         (json!({"messages": []}), "messages"),
         (json!({"messages": [{"role": "user", "content": ""}]}), "messages[0].content"),
         (json!({"messages": [{"role": "tool", "content": "x"}]}), "messages[0]"),
@@ -218,12 +242,12 @@ fn what_is_refused() {
             "messages[0].content[0].citations",
         ),
         (
-            said(json!([{"type": "tool_result", "tool_use_id": "t", "content": [{"type": "search_result"}]}])),
+            said(
+                json!([{"type": "tool_result", "tool_use_id": "t", "content": [{"type": "search_result"}]}]),
+            ),
             "messages[0].content[0].content[0]",
         ),
     ] {
-        let (named, message) = refused(&more);
-        assert_eq!(named, param, "{more}");
-        assert!(message.starts_with(param), "{message}");
+        assert_refused(&more, param);
     }
 }

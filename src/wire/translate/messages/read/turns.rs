@@ -20,9 +20,9 @@ pub(super) fn read(prompt: &mut Prompt<'_>, value: &Value<'_>) -> Result<(), Ask
     }
     match last {
         Some((Speaker::User, _)) => Ok(()),
-        Some((Speaker::Model, message)) => {
-            Err(message.refuse("must not be the last: an answer that is begun by the client cannot be gone on with there"))
-        }
+        Some((Speaker::Model, message)) => Err(message.refuse(
+            "must not be the last: an answer that is begun by the client cannot be gone on with there",
+        )),
         None => Err(value.refuse("must hold a message of a user")),
     }
 }
@@ -142,7 +142,11 @@ fn media(value: &Value<'_>) -> Result<Media, AskFault> {
             data: source.needed("data")?.text()?,
         },
         "url" => Media::Url(source.needed("url")?.text()?),
-        _ => return Err(value.refuse("must be of type base64 or url: no other can be sent to another provider")),
+        _ => {
+            return Err(
+                value.refuse("must be of type base64 or url: no other can be sent to another provider")
+            );
+        }
     };
     source.done()?;
     Ok(media)

@@ -1,5 +1,7 @@
 //! Answers as Anthropic's clients are told them.
 
+#![expect(clippy::needless_pass_by_value, reason = "literals read better without a mark each")]
+
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -116,12 +118,18 @@ fn a_whole_answer() {
 
 #[test]
 fn why_it_ended() {
-    let refused = |explanation: Value| json!({"type": "refusal", "category": null, "explanation": explanation});
+    let refused =
+        |explanation: Value| json!({"type": "refusal", "category": null, "explanation": explanation});
     let refusal = || Delta::Refusal("no".to_owned());
     for (deltas, reason, sequence, details) in [
         (vec![text("x"), Delta::Finish(Finish::End)], "end_turn", json!(null), json!(null)),
         (vec![text("x")], "end_turn", json!(null), json!(null)),
-        (vec![Delta::Finish(Finish::Stop(Some("END".to_owned())))], "stop_sequence", json!("END"), json!(null)),
+        (
+            vec![Delta::Finish(Finish::Stop(Some("END".to_owned())))],
+            "stop_sequence",
+            json!("END"),
+            json!(null),
+        ),
         (vec![Delta::Finish(Finish::Stop(None))], "stop_sequence", json!(null), json!(null)),
         (vec![Delta::Finish(Finish::Length)], "max_tokens", json!(null), json!(null)),
         (vec![call(0, None), Delta::Finish(Finish::End)], "tool_use", json!(null), json!(null)),
@@ -216,15 +224,25 @@ fn interleaved_calls() {
 /// Thoughts are told to those who asked for them; the proof of a call to all.
 #[test]
 fn thoughts_not_asked_for() {
-    let deltas =
-        [begin(), Delta::Thought("hm".to_owned()), Delta::Signature("S".to_owned()), text("x"), call(0, Some("G"))];
+    let deltas = [
+        begin(),
+        Delta::Thought("hm".to_owned()),
+        Delta::Signature("S".to_owned()),
+        text("x"),
+        call(0, Some("G")),
+    ];
     for body in [
         json!({}),
         json!({"thinking": {"type": "disabled"}}),
         json!({"thinking": {"type": "adaptive", "display": "omitted"}}),
     ] {
         let kinds = |blocks: &Value| -> Vec<String> {
-            blocks.as_array().unwrap().iter().map(|block| block["type"].as_str().unwrap().to_owned()).collect()
+            blocks
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|block| block["type"].as_str().unwrap().to_owned())
+                .collect()
         };
         let message = told(&deltas, &asked(&body));
         assert_eq!(kinds(&message["content"]), ["text", "redacted_thinking", "tool_use"]);
@@ -237,11 +255,13 @@ fn thoughts_not_asked_for() {
 /// An answer that was cut in the middle of a call, one of which nothing is known, and a refusal, which has no block.
 #[test]
 fn odd_answers() {
-    let cut = told(&[begin(), call(0, None), arguments(0, "{\"a"), Delta::Finish(Finish::Length)], &thinking());
+    let cut =
+        told(&[begin(), call(0, None), arguments(0, "{\"a"), Delta::Finish(Finish::Length)], &thinking());
     assert_eq!(cut["content"][0]["input"], json!({"INVALID_JSON": "{\"a"}));
     let unnamed = told(&[Delta::Begin { id: String::new(), model: String::new() }], &thinking());
     assert_eq!((&unnamed["id"], &unnamed["model"]), (&json!("msg_1764000000"), &json!("m")));
-    let deltas = [begin(), text("a"), Delta::Refusal("no".to_owned()), text("b"), Delta::Finish(Finish::Refused)];
+    let deltas =
+        [begin(), text("a"), Delta::Refusal("no".to_owned()), text("b"), Delta::Finish(Finish::Refused)];
     let blocks = content(&deltas, &thinking());
     let starts: Vec<&Value> = blocks.iter().filter(|event| event["type"] == "content_block_start").collect();
     assert_eq!(starts.len(), 2);

@@ -1,7 +1,8 @@
 //! The items of a response's input as turns of a conversation. What a developer or the system says goes before all. An answer that begins
 //! with reasoning, a text or a call, is one turn of the model's.
 
-use super::super::{seal, tools};
+use super::super::seal;
+use super::super::tools::{self, Kind};
 use crate::wire::ask::AskFault;
 use crate::wire::translate::blocks::is_object;
 use crate::wire::translate::members::Members;
@@ -36,10 +37,8 @@ fn take(prompt: &mut Prompt<'_>, value: &Value<'_>) -> Result<(), AskFault> {
             let part = thought(value, &mut item)?;
             prompt.say(Speaker::Model, part.map(|part| value.set(part)).into_iter().collect());
         }
-        "function_call" | "custom_tool_call" => {
-            let call = call(&mut item, kind.as_deref() == Some("custom_tool_call"))?;
-            prompt.say(Speaker::Model, vec![value.set(Part::Call(call))]);
-        }
+        "function_call" => called(prompt, value, &mut item, Kind::Function)?,
+        "custom_tool_call" => called(prompt, value, &mut item, Kind::Custom)?,
         "function_call_output" | "custom_tool_call_output" => {
             let call = item.needed("call_id")?.text()?;
             let parts = parts(&item.needed("output")?)?;
@@ -128,7 +127,10 @@ fn file(part: &mut Members<'_>, value: &Value<'_>) -> Result<Media, AskFault> {
     match (part.take("file_data"), part.take("file_url")) {
         (Some(data), None) => media(&data),
         (None, Some(url)) => media(&url),
-        _ => Err(value.refuse("must have file_data or file_url: files that OpenAI keeps cannot be sent elsewhere")),
+        _ => {
+            Err(value
+                .refuse("must have file_data or file_url: files that OpenAI keeps cannot be sent elsewhere"))
+        }
     }
 }
 
@@ -170,7 +172,12 @@ fn thought(value: &Value<'_>, item: &mut Members<'_>) -> Result<Option<Part>, As
     Ok((!text.is_empty()).then_some(Part::Thought { text, signature: None }))
 }
 
-fn call(item: &mut Members<'_>, is_custom: bool) -> Result<Call, AskFault> {
+fn called(
+    prompt: &mut Prompt<'_>,
+    value: &Value<'_>,
+    item: &mut Members<'_>,
+    kind: Kind,
+) -> Result<(), AskFault> {
     let name = item.needed("name")?.text()?;
     let outer = item.text("namespace")?;
     item.idle("async", &["false"])?;
@@ -179,10 +186,14 @@ fn call(item: &mut Members<'_>, is_custom: bool) -> Result<Call, AskFault> {
         caller.idle("type", &["\"direct\""])?;
         caller.done()?;
     }
-    let arguments =
-        if is_custom { tools::wrapped(&item.needed("input")?.text()?) } else { arguments(&item.needed("arguments")?)? };
-    let id = item.needed("call_id")?.text()?;
-    Ok(Call { id, name: tools::full_name(&name, outer.as_deref()), arguments, signature: None })
+    let arguments = match kind {
+        Kind::Function => arguments(&item.needed("arguments")?)?,
+        Kind::Custom => tools::wrapped(&item.needed("input")?.text()?),
+    };
+    let (id, name) = (item.needed("call_id")?.text()?, tools::full_name(&name, outer.as_deref()));
+    let call = Part::Call(Call { id, name, arguments, signature: None });
+    prompt.say(Speaker::Model, vec![value.set(call)]);
+    Ok(())
 }
 
 /// Arguments are a text that holds an object.

@@ -1,5 +1,7 @@
 //! Bodies of responses, and what they ask.
 
+#![expect(clippy::needless_pass_by_value, reason = "literals read better without a mark each")]
+
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -43,7 +45,8 @@ fn message(role: &str, content: Value) -> Value {
 #[test]
 fn members_of_the_body() {
     let schema = json!({"type": "object"});
-    let function = json!({"type": "function", "name": "f", "description": "d", "parameters": schema, "strict": true});
+    let function =
+        json!({"type": "function", "name": "f", "description": "d", "parameters": schema, "strict": true});
     let chosen = |choice: Value| json!({"tools": [function], "tool_choice": choice});
     let listed = json!([["f", "d", "{\"type\":\"object\"}", true]]);
     for (more, want) in [
@@ -73,7 +76,10 @@ fn members_of_the_body() {
         (chosen(json!("auto")), json!({"tools": listed, "choice": "Auto"})),
         (chosen(json!("none")), json!({"tools": listed, "choice": "Nothing"})),
         (chosen(json!("required")), json!({"tools": listed, "choice": "Any"})),
-        (chosen(json!({"type": "function", "name": "f"})), json!({"tools": listed, "choice": "Named(\"f\")"})),
+        (
+            chosen(json!({"type": "function", "name": "f"})),
+            json!({"tools": listed, "choice": "Named(\"f\")"}),
+        ),
         (
             chosen(json!({"type": "function", "name": "f", "namespace": "n"})),
             json!({"tools": listed, "choice": "Named(\"n__f\")"}),
@@ -139,10 +145,15 @@ fn items() {
 /// What was sealed for a provider is opened for that one alone.
 #[test]
 fn sealed_thoughts() {
-    let reasoning = |sealed: &str| json!({"type": "reasoning", "id": "rs", "summary": [], "encrypted_content": sealed});
-    let input =
-        json!([message("user", json!("hi")), reasoning("anthropic.SIG==.I thought. So."), reasoning("gemini.G"), reasoning("gAAAA"),
-            message("assistant", json!("x"))]);
+    let reasoning =
+        |sealed: &str| json!({"type": "reasoning", "id": "rs", "summary": [], "encrypted_content": sealed});
+    let input = json!([
+        message("user", json!("hi")),
+        reasoning("anthropic.SIG==.I thought. So."),
+        reasoning("gemini.G"),
+        reasoning("gAAAA"),
+        message("assistant", json!("x"))
+    ]);
     for (to, want) in [
         (Dialect::Anthropic, json!([{"thought": ["I thought. So.", "SIG=="]}, "x"])),
         (Dialect::Gemini, json!([{"thought": ["", "gemini.G"]}, "x"])),
@@ -176,21 +187,33 @@ fn what_is_refused() {
         (json!({"tools": [function, {"type": "web_search", "external_web_access": false}]}), "tools[1]"),
         (json!({"tools": [{"type": "local_shell"}]}), "tools[0]"),
         (json!({"tools": [{"type": "mcp", "server_label": "x"}]}), "tools[0]"),
-        (json!({"tools": [{"type": "custom", "name": "c", "format": {"type": "grammar", "syntax": "lark"}}]}), "tools[0].format.type"),
+        (
+            json!({"tools": [{"type": "custom", "name": "c", "format": {"type": "grammar", "syntax": "lark"}}]}),
+            "tools[0].format.type",
+        ),
         (json!({"tools": [function, function]}), "tools[1]"),
         (json!({"tools": [{"type": "namespace", "name": "n", "tools": []}]}), "tools[0]"),
         (json!({"input": []}), "input"),
         (json!({"input": ""}), "input"),
         (json!({"input": [{"type": "item_reference", "id": "msg_1"}]}), "input[0]"),
         (json!({"input": [{"type": "web_search_call", "id": "ws"}]}), "input[0]"),
-        (json!({"input": [{"type": "function_call", "call_id": "c", "name": "f", "arguments": "[1]"}]}), "input[0].arguments"),
+        (
+            json!({"input": [{"type": "function_call", "call_id": "c", "name": "f", "arguments": "[1]"}]}),
+            "input[0].arguments",
+        ),
         (json!({"input": [{"role": "tool", "content": "x"}]}), "input[0]"),
         (said(json!({"type": "input_image", "file_id": "f"})), "input[0].content[0]"),
-        (said(json!({"type": "input_image", "image_url": "https://x", "detail": "low"})), "input[0].content[0].detail"),
+        (
+            said(json!({"type": "input_image", "image_url": "https://x", "detail": "low"})),
+            "input[0].content[0].detail",
+        ),
         (said(json!({"type": "input_image", "image_url": "http://x"})), "input[0].content[0].image_url"),
         (said(json!({"type": "input_file", "file_id": "f"})), "input[0].content[0]"),
         (said(json!({"type": "input_audio"})), "input[0].content[0]"),
-        (said(json!({"type": "output_text", "text": "x", "annotations": [{"type": "url_citation"}]})), "input[0].content[0].annotations"),
+        (
+            said(json!({"type": "output_text", "text": "x", "annotations": [{"type": "url_citation"}]})),
+            "input[0].content[0].annotations",
+        ),
     ] {
         let (named, message) = refused(&more);
         let named_either = named == param || (param == "user" && named == "safety_identifier");

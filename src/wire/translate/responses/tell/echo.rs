@@ -180,7 +180,8 @@ fn raw(json: &str) -> Box<RawValue> {
 
 /// Whether a `reasoning` names the kind of summary it wants.
 fn asks_for_summary(reasoning: &RawValue) -> bool {
-    members(reasoning.get().as_bytes()).unwrap_or_default().iter().any(|(name, value)| {
-        matches!(name.as_ref(), "summary" | "generate_summary") && value.get() != "null"
-    })
+    members(reasoning.get().as_bytes())
+        .unwrap_or_default()
+        .iter()
+        .any(|(name, value)| matches!(name.as_ref(), "summary" | "generate_summary") && value.get() != "null")
 }

@@ -1,5 +1,7 @@
 //! Answers as the clients of OpenAI's responses are told them.
 
+#![expect(clippy::needless_pass_by_value, reason = "literals read better without a mark each")]
+
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -35,7 +37,12 @@ fn thought(words: &str) -> Delta {
 }
 
 fn call(index: usize, name: &str, signature: Option<&str>) -> Delta {
-    Delta::Call { index, id: format!("call_{index}"), name: name.to_owned(), signature: signature.map(ToOwned::to_owned) }
+    Delta::Call {
+        index,
+        id: format!("call_{index}"),
+        name: name.to_owned(),
+        signature: signature.map(ToOwned::to_owned),
+    }
 }
 
 fn arguments(index: usize, json: &str) -> Delta {
@@ -93,8 +100,10 @@ fn a_whole_answer() {
     ];
     let usage = json!({"input_tokens": 100, "input_tokens_details": {"cached_tokens": 30, "cache_write_tokens": 20}, "output_tokens": 9,
         "output_tokens_details": {"reasoning_tokens": 4}, "total_tokens": 109});
-    let called = |at: usize, call: usize, arguments: &str| json!({"type": "function_call", "id": format!("fc_x1_{at}"), "status": "completed",
-        "call_id": format!("call_{call}"), "name": "f", "arguments": arguments});
+    let called = |at: usize, call: usize, arguments: &str| {
+        json!({"type": "function_call", "id": format!("fc_x1_{at}"), "status": "completed",
+        "call_id": format!("call_{call}"), "name": "f", "arguments": arguments})
+    };
     let output = json!([
         {"type": "reasoning", "id": "rs_x1_0", "summary": [{"type": "summary_text", "text": "hm"}], "encrypted_content": "anthropic.S.hm"},
         message(1, "completed", json!([output_text("It rains.")])),
@@ -135,64 +144,86 @@ fn defaults() {
     assert_eq!(response.get("input"), None);
 }
 
+/// The events of a stream but for the first two and the last; that one has what is told of a whole answer.
+fn content(deltas: &[Delta]) -> Value {
+    let events = streamed(deltas, &summarized());
+    let (last, content) = events[2..].split_last().unwrap();
+    assert_eq!(last["response"]["output"], told(deltas, &summarized())["output"]);
+    json!(content)
+}
+
+/// An event within the first item, whose id is `id`.
+fn within(kind: &str, id: &str, more: Value) -> Value {
+    let mut event = json!({"type": format!("response.{kind}"), "item_id": id, "output_index": 0});
+    more.as_object().unwrap().iter().for_each(|(name, value)| event[name.as_str()] = value.clone());
+    event
+}
+
+/// An event about the first item.
+fn item(kind: &str, item: Value) -> Value {
+    json!({"type": format!("response.output_item.{kind}"), "output_index": 0, "item": item})
+}
+
 #[test]
-fn a_stream() {
-    let deltas = [
-        begin(),
-        thought("hm"),
-        Delta::Signature("S".to_owned()),
-        text("It "),
-        text("rains."),
-        call(0, "f", None),
-        arguments(0, "{\"a\":"),
-        arguments(0, "1}"),
-        Delta::Finish(Finish::Calls),
-    ];
-    let events = streamed(&deltas, &summarized());
-    let content = &events[2..events.len() - 1];
-    let within = |id: &str, at: u64, more: Value| {
-        let mut event = json!({"item_id": id, "output_index": at});
-        more.as_object().unwrap().iter().for_each(|(name, value)| event[name.as_str()] = value.clone());
-        event
-    };
-    let item = |kind: &str, at: u64, item: Value| json!({"type": kind, "output_index": at, "item": item});
-    let thinks = |more| within("rs_x1_0", 0, more);
-    let says = |more| within("msg_x1_1", 1, more);
-    let calls = |more| within("fc_x1_2", 2, more);
-    let summary = |text: &str| json!({"type": "summary_text", "text": text});
-    let called = |status: &str, arguments: &str| json!({"type": "function_call", "id": "fc_x1_2", "status": status, "call_id": "call_0",
-        "name": "f", "arguments": arguments});
+fn words_in_a_stream() {
+    let says = |kind, more| within(kind, "msg_x1_0", more);
+    let part = |text| json!({"content_index": 0, "part": output_text(text)});
+    let delta = |text| json!({"content_index": 0, "delta": text, "logprobs": []});
     let want = json!([
-        item("response.output_item.added", 0, json!({"type": "reasoning", "id": "rs_x1_0", "summary": []})),
-        thinks(json!({"type": "response.reasoning_summary_part.added", "summary_index": 0, "part": summary("")})),
-        thinks(json!({"type": "response.reasoning_summary_text.delta", "summary_index": 0, "delta": "hm"})),
-        thinks(json!({"type": "response.reasoning_summary_text.done", "summary_index": 0, "text": "hm"})),
-        thinks(json!({"type": "response.reasoning_summary_part.done", "summary_index": 0, "part": summary("hm")})),
-        item("response.output_item.done", 0, json!({"type": "reasoning", "id": "rs_x1_0", "summary": [summary("hm")],
-            "encrypted_content": "anthropic.S.hm"})),
-        item("response.output_item.added", 1, message(1, "in_progress", json!([]))),
-        says(json!({"type": "response.content_part.added", "content_index": 0, "part": output_text("")})),
-        says(json!({"type": "response.output_text.delta", "content_index": 0, "delta": "It ", "logprobs": []})),
-        says(json!({"type": "response.output_text.delta", "content_index": 0, "delta": "rains.", "logprobs": []})),
-        says(json!({"type": "response.output_text.done", "content_index": 0, "text": "It rains.", "logprobs": []})),
-        says(json!({"type": "response.content_part.done", "content_index": 0, "part": output_text("It rains.")})),
-        item("response.output_item.done", 1, message(1, "completed", json!([output_text("It rains.")]))),
-        item("response.output_item.added", 2, called("in_progress", "")),
-        calls(json!({"type": "response.function_call_arguments.delta", "delta": "{\"a\":"})),
-        calls(json!({"type": "response.function_call_arguments.delta", "delta": "1}"})),
-        calls(json!({"type": "response.function_call_arguments.done", "name": "f", "arguments": "{\"a\":1}"})),
-        item("response.output_item.done", 2, called("completed", "{\"a\":1}")),
+        item("added", message(0, "in_progress", json!([]))),
+        says("content_part.added", part("")),
+        says("output_text.delta", delta("It ")),
+        says("output_text.delta", delta("rains.")),
+        says("output_text.done", json!({"content_index": 0, "text": "It rains.", "logprobs": []})),
+        says("content_part.done", part("It rains.")),
+        item("done", message(0, "completed", json!([output_text("It rains.")]))),
     ]);
-    assert_eq!(json!(content), want);
-    assert_eq!(events.last().unwrap()["response"]["output"], told(&deltas, &summarized())["output"]);
+    assert_eq!(content(&[begin(), text("It "), text("rains."), Delta::Finish(Finish::End)]), want);
+}
+
+#[test]
+fn a_thought_in_a_stream() {
+    let thinks = |kind, more| within(kind, "rs_x1_0", more);
+    let summary = |text: &str| json!({"type": "summary_text", "text": text});
+    let part = |text| json!({"summary_index": 0, "part": summary(text)});
+    let whole = json!({"type": "reasoning", "id": "rs_x1_0", "summary": [summary("hm")], "encrypted_content": "anthropic.S.hm"});
+    let want = json!([
+        item("added", json!({"type": "reasoning", "id": "rs_x1_0", "summary": []})),
+        thinks("reasoning_summary_part.added", part("")),
+        thinks("reasoning_summary_text.delta", json!({"summary_index": 0, "delta": "hm"})),
+        thinks("reasoning_summary_text.done", json!({"summary_index": 0, "text": "hm"})),
+        thinks("reasoning_summary_part.done", part("hm")),
+        item("done", whole),
+    ]);
+    assert_eq!(content(&[begin(), thought("hm"), Delta::Signature("S".to_owned())]), want);
+}
+
+#[test]
+fn a_call_in_a_stream() {
+    let calls = |kind, more| within(&format!("function_call_arguments.{kind}"), "fc_x1_0", more);
+    let called = |status: &str, arguments: &str| {
+        json!({"type": "function_call", "id": "fc_x1_0", "status": status, "call_id": "call_0", "name": "f",
+            "arguments": arguments})
+    };
+    let want = json!([
+        item("added", called("in_progress", "")),
+        calls("delta", json!({"delta": "{\"a\":"})),
+        calls("delta", json!({"delta": "1}"})),
+        calls("done", json!({"name": "f", "arguments": "{\"a\":1}"})),
+        item("done", called("completed", "{\"a\":1}")),
+    ]);
+    let deltas = [begin(), call(0, "f", None), arguments(0, "{\"a\":"), arguments(0, "1}")];
+    assert_eq!(content(&deltas), want);
 }
 
 /// Who asked for no summary gets none, but what the provider must have back.
 #[test]
 fn thoughts_not_asked_for() {
-    let deltas = [begin(), thought("a"), text("x"), thought("b"), Delta::Signature("S".to_owned()), text("y")];
+    let deltas =
+        [begin(), thought("a"), text("x"), thought("b"), Delta::Signature("S".to_owned()), text("y")];
     let output = told(&deltas, &plain())["output"].clone();
-    let sealed = json!({"type": "reasoning", "id": "rs_x1_1", "summary": [], "encrypted_content": "anthropic.S.b"});
+    let sealed =
+        json!({"type": "reasoning", "id": "rs_x1_1", "summary": [], "encrypted_content": "anthropic.S.b"});
     let says = |at, words| message(at, "completed", json!([output_text(words)]));
     assert_eq!(output, json!([says(0, "x"), sealed, says(2, "y")]));
     let events = streamed(&deltas, &plain());
@@ -208,13 +239,21 @@ fn why_it_ended() {
     for (deltas, status, reason, item) in [
         (vec![text("x"), Delta::Finish(Finish::End)], "completed", json!(null), "completed"),
         (vec![text("x"), Delta::Finish(Finish::Stop(None))], "completed", json!(null), "completed"),
-        (vec![text("x"), Delta::Finish(Finish::Length)], "incomplete", json!("max_output_tokens"), "incomplete"),
+        (
+            vec![text("x"), Delta::Finish(Finish::Length)],
+            "incomplete",
+            json!("max_output_tokens"),
+            "incomplete",
+        ),
         (vec![text("x"), Delta::Finish(Finish::Refused)], "incomplete", json!("content_filter"), "completed"),
         (vec![refusal(), Delta::Finish(Finish::End)], "completed", json!(null), "completed"),
     ] {
         let all: Vec<Delta> = std::iter::once(begin()).chain(deltas).collect();
         let response = told(&all, &plain());
-        assert_eq!((&response["status"], &response["incomplete_details"]["reason"]), (&json!(status), &reason));
+        assert_eq!(
+            (&response["status"], &response["incomplete_details"]["reason"]),
+            (&json!(status), &reason)
+        );
         assert_eq!(response["output"][0]["status"], item);
         let events = streamed(&all, &plain());
         let last = events.last().unwrap();
@@ -224,10 +263,20 @@ fn why_it_ended() {
     let kinds: Vec<&str> = refused.iter().map(|event| event["type"].as_str().unwrap()).collect();
     assert_eq!(
         kinds[2..kinds.len() - 1],
-        ["response.output_item.added", "response.content_part.added", "response.refusal.delta", "response.refusal.delta",
-            "response.refusal.done", "response.content_part.done", "response.output_item.done"]
+        [
+            "response.output_item.added",
+            "response.content_part.added",
+            "response.refusal.delta",
+            "response.refusal.delta",
+            "response.refusal.done",
+            "response.content_part.done",
+            "response.output_item.done"
+        ]
     );
-    assert_eq!(refused.last().unwrap()["response"]["output"][0]["content"], json!([{"type": "refusal", "refusal": "nono"}]));
+    assert_eq!(
+        refused.last().unwrap()["response"]["output"][0]["content"],
+        json!([{"type": "refusal", "refusal": "nono"}])
+    );
 }
 
 /// Tools are called by the names that the client knows.
@@ -250,8 +299,10 @@ fn tools_of_other_names() {
     assert_eq!(told(&deltas, &asked(&body))["output"], output);
     let events = streamed(&deltas, &asked(&body));
     assert_eq!(events.last().unwrap()["response"]["output"], output);
-    let custom: Vec<&Value> =
-        events.iter().filter(|event| event["type"].as_str().unwrap().contains("custom_tool_call_input")).collect();
+    let custom: Vec<&Value> = events
+        .iter()
+        .filter(|event| event["type"].as_str().unwrap().contains("custom_tool_call_input"))
+        .collect();
     assert_eq!(custom.len(), 2);
     assert_eq!((&custom[0]["delta"], &custom[1]["input"]), (&json!("a\nb"), &json!("a\nb")));
 }
