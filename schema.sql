@@ -183,6 +183,22 @@ CREATE TABLE usage (
   PRIMARY KEY (day, token_id, model)
 ) STRICT, WITHOUT ROWID;
 
+-- Which channel made a response that its provider stores, and for which token, so that what follows it up (`GET`, `DELETE`,
+-- `previous_response_id`, …) goes to that channel, and for that token alone. Rows live 30 days, or until the response or the token
+-- is deleted. Two tokens may have the same id: a provider that repeats one takes it from nobody. Within a token the first stays.
+-- The key serves the look-ups and what goes with a token; its rows of one token lie together, and most providers' ids begin with
+-- the time, so they are appended there. No rows are written for other routes, or where the client says `store: false`.
+CREATE TABLE responses (
+  token_id INTEGER NOT NULL,                                -- who asked for it
+  id       TEXT    NOT NULL CHECK (length(id) BETWEEN 1 AND 256),  -- the provider's own
+  channel  TEXT    NOT NULL,
+  model    TEXT    NOT NULL,                                -- the public name
+  made_at  INTEGER NOT NULL,
+  PRIMARY KEY (token_id, id)
+) STRICT, WITHOUT ROWID;
+-- The oldest go first. It grows at its end.
+CREATE INDEX responses_by_age ON responses (made_at);
+
 -- `Idempotency-Key`: what a call that made or added something did, for 24 hours.
 CREATE TABLE idempotency (
   caller     INTEGER NOT NULL,                              -- the calling token; 0 is the local administrator

@@ -1,0 +1,113 @@
+//! Stored responses on disk: which channel made each, for the token that asked for it, for 30 days.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::clock::Timestamp;
+use crate::ids::{ChannelName, ResponseId, TokenId};
+use crate::ledger::{Ack, StoreFault, ack};
+use crate::store::journal::{Op, refuse};
+use crate::store::{Denied, Store, Txn, WriteFault};
+use crate::stored::{Promise, Shelf, StoredResponse};
+
+/// How long one is remembered, in milliseconds.
+const LIFE: i64 = 30 * 24 * 3_600_000;
+
+/// Rows that are removed in one transaction.
+pub const SLICE: usize = 10_000;
+
+/// Remembers a response, unless its token was deleted meanwhile. One of the same token and id stays as it is: whoever could follow
+/// it up can do so still.
+///
+/// # Errors
+/// Of the store.
+pub fn keep(sql: &Connection, response: &StoredResponse) -> rusqlite::Result<()> {
+    sql.prepare_cached(include_str!("sql/response_insert.sql"))?
+        .execute(params![
+            response.token.0,
+            response.id.as_str(),
+            response.channel.as_str(),
+            response.model,
+            response.made_at.millis(),
+        ])
+        .map(drop)
+}
+
+/// The response of this id that `token` asked for, within its life.
+///
+/// # Errors
+/// Of the store.
+pub fn find(
+    sql: &Connection,
+    token: TokenId,
+    id: ResponseId,
+    now: Timestamp,
+) -> rusqlite::Result<Option<StoredResponse>> {
+    let mut select = sql.prepare_cached(
+        "SELECT channel, model, made_at FROM responses WHERE token_id = ?1 AND id = ?2 AND made_at >= ?3",
+    )?;
+    let found = select.query_row(params![token.0, id.as_str(), oldest(now)], |row| {
+        Ok((ChannelName(row.get(0)?), row.get(1)?, Timestamp::from_millis(row.get(2)?)))
+    });
+    let stored = |(channel, model, made_at)| StoredResponse { id, token, channel, model, made_at };
+    Ok(found.optional()?.map(stored))
+}
+
+/// Forgets a response.
+///
+/// # Errors
+/// Of the store.
+pub fn forget(sql: &Connection, token: TokenId, id: &ResponseId) -> rusqlite::Result<()> {
+    sql.prepare_cached("DELETE FROM responses WHERE token_id = ?1 AND id = ?2")?
+        .execute(params![token.0, id.as_str()])
+        .map(drop)
+}
+
+/// Forgets those of a token that is deleted, as many as one transaction may. What is left of very many nobody can reach any more:
+/// it goes with its age.
+///
+/// # Errors
+/// Of the store.
+pub fn forget_all(sql: &Connection, token: TokenId) -> rusqlite::Result<()> {
+    sql.prepare_cached(include_str!("sql/responses_of_token.sql"))?
+        .execute(params![token.0, i64::try_from(SLICE).unwrap_or(i64::MAX)])
+        .map(drop)
+}
+
+/// Removes the oldest whose life is over, at most [`SLICE`]; how many.
+///
+/// # Errors
+/// Of the store.
+pub fn expire(sql: &Connection, now: Timestamp) -> rusqlite::Result<usize> {
+    sql.prepare_cached(include_str!("sql/responses_expire.sql"))?
+        .execute(params![oldest(now), i64::try_from(SLICE).unwrap_or(i64::MAX)])
+}
+
+/// The oldest moment that is still remembered, in milliseconds.
+const fn oldest(now: Timestamp) -> i64 {
+    now.millis().saturating_sub(LIFE)
+}
+
+impl Shelf for Store {
+    fn keep(&self, response: StoredResponse) -> Ack {
+        let (sender, ack) = ack();
+        refuse(self.queue.push(Op::Keep(Box::new(response), sender)));
+        ack
+    }
+
+    fn find(&self, token: TokenId, id: ResponseId) -> Promise<'_, Option<StoredResponse>> {
+        let now = self.clock.now();
+        Box::pin(self.read(move |sql| find(sql, token, id, now)))
+    }
+
+    fn forget(&self, token: TokenId, id: ResponseId) -> Promise<'_, ()> {
+        Box::pin(async move {
+            let forgotten = self.write(move |txn: &mut Txn<'_>| -> Result<(), Denied<()>> {
+                Ok(forget(txn.sql(), token, &id)?)
+            });
+            forgotten.await.map_err(|fault| match fault {
+                WriteFault::Store(fault) => fault,
+                WriteFault::Refused(()) => StoreFault::Refused,
+            })
+        })
+    }
+}
