@@ -17,6 +17,8 @@ use crate::store::audit::{self, Author};
 use crate::store::idempotency::{self, Once};
 use crate::store::tokens::{NewToken, TokenSettings};
 use crate::store::users::UserSettings;
+use crate::ids::ResponseId;
+use crate::stored::{Shelf, StoredResponse};
 use crate::tokens::KeyHash;
 
 /// How many runs go at one time: part of each is waiting for the writer to try again.
@@ -154,6 +156,8 @@ struct Model {
     /// Requests that ended, with their charge.
     ends: BTreeMap<[u8; 16], i64>,
     refunded: BTreeSet<[u8; 16]>,
+    /// Stored responses, and whose.
+    responses: BTreeMap<String, i64>,
     /// `Idempotency-Key`s.
     once: BTreeSet<String>,
     /// Of `ends` and `once`: may be forgotten by now.
@@ -190,6 +194,7 @@ impl Model {
                 &sql,
                 "SELECT id, charged FROM ledger WHERE outcome NOT IN ('credit', 'adjust', 'rollup')",
             ),
+            responses: pairs(&sql, "SELECT id, token_id FROM responses"),
             refunded: pairs::<_, i64>(&sql, "SELECT id, seq FROM refunds").into_keys().collect(),
             once: pairs::<_, i64>(&sql, "SELECT key, caller FROM idempotency").into_keys().collect(),
             ..Self::default()
@@ -397,6 +402,31 @@ impl Play {
         hold.id
     }
 
+    /// A response is remembered, and like the end of a request never refused.
+    async fn remember(&mut self, token: TokenId, name: &str) {
+        let response = StoredResponse {
+            id: ResponseId::parse(name).unwrap(),
+            token,
+            channel: ChannelName(Arc::from("c")),
+            model: Arc::from("m-one"),
+            made_at: self.site.clock.now(),
+        };
+        self.announce(|model| {
+            model.responses.insert(name.to_owned(), token.0);
+        });
+        self.store.as_ref().unwrap().keep(response).durable().await.unwrap();
+        self.assert_disk(&[&self.model]);
+    }
+
+    /// It is deleted.
+    async fn forget(&mut self, token: TokenId, name: &str) {
+        let id = ResponseId::parse(name).unwrap();
+        let forgotten = |model: &mut Model| {
+            model.responses.remove(name).unwrap();
+        };
+        self.step(forgotten, async |_, store| store.forget(token, id.clone()).await.ok()).await;
+    }
+
     async fn take_back(&mut self, (token, user): (TokenId, UserId), amount: i64) {
         self.step(
             |model| model.grant(token.0, -amount),
@@ -527,8 +557,13 @@ async fn scenario(play: &mut Play) {
     )
     .await;
     play.spend(1, 300, 200).await;
+    for (token, name) in [(1, "resp_1"), (1, "resp_2"), (2, "resp_3")] {
+        play.remember(TokenId(token), name).await;
+    }
+    play.forget(TokenId(1), "resp_1").await;
     play.write(
         |model| {
+            model.responses.remove("resp_3");
             model.tokens.get_mut(&2).unwrap().is_live = false;
             model.keys.retain(|_, token| *token != 2);
         },
