@@ -185,7 +185,7 @@ CREATE TABLE usage (
 
 -- Which channel made a response that its provider stores, and for which token, so that what follows it up (`GET`, `DELETE`,
 -- `previous_response_id`, …) goes to that channel, and for that token alone. Rows live 30 days, or until the response or the token
--- is deleted. Two tokens may have the same id: a provider that repeats one takes it from nobody. Within a token the first stays.
+-- is deleted (of more than a thousand of one token the rest goes with its age: nobody can ask for it). Two tokens may have the same id: a provider that repeats one takes it from nobody. Within a token the first stays.
 -- The key serves the look-ups and what goes with a token; its rows of one token lie together, and most providers' ids begin with
 -- the time, so they are appended there. No rows are written for other routes, or where the client says `store: false`.
 CREATE TABLE responses (

@@ -242,9 +242,9 @@ impl Choice<'_> {
         let directory = self.directory;
         match self.only {
             None => directory.find_channel(token, model, |channel| channel.answers(dialect)),
-            Some(name) => directory
-                .reached(token, name, dialect)
-                .filter(|channel| directory.serves(channel, model)),
+            Some(name) => {
+                directory.reached(token, name, dialect).filter(|channel| directory.serves(channel, model))
+            }
         }
     }
 }

@@ -184,13 +184,15 @@ mod tests {
     #[test]
     fn an_id_of_a_response_is_safe_wherever_it_stands() {
         let longest = "r".repeat(LONGEST_RESPONSE_ID);
-        for text in ["resp_67ccd2bed1ec8190-b14f", "ad5663da-63e6-86c6-e0be-ff15effa8357", "a:b=c.d", &longest] {
+        for text in
+            ["resp_67ccd2bed1ec8190-b14f", "ad5663da-63e6-86c6-e0be-ff15effa8357", "a:b=c.d", &longest]
+        {
             assert_eq!(ResponseId::parse(text).unwrap().as_str(), text);
         }
         let longer = format!("{longest}r");
-        for text in [
-            "", ".", "..", "-x", "a/b", "a%2Fb", "a b", "a?b", "a#b", "a\\b", "a\nb", "é", "a\0", &longer,
-        ] {
+        for text in
+            ["", ".", "..", "-x", "a/b", "a%2Fb", "a b", "a?b", "a#b", "a\\b", "a\nb", "é", "a\0", &longer]
+        {
             assert_eq!(ResponseId::parse(text), None, "{text:?}");
         }
     }

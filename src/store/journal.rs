@@ -66,7 +66,9 @@ impl Journal for Inbox {
 pub fn refuse(pushed: Result<(), Op>) {
     match pushed {
         Ok(()) => {}
-        Err(Op::Hold(_, sender) | Op::Settle(_, sender) | Op::Keep(_, sender)) => sender.tell(Err(StoreFault::Closed)),
+        Err(Op::Hold(_, sender) | Op::Settle(_, sender) | Op::Keep(_, sender)) => {
+            sender.tell(Err(StoreFault::Closed));
+        }
         Err(Op::Change(change)) => change.finish(Err(StoreFault::Closed)),
     }
 }

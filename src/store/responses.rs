@@ -12,8 +12,11 @@ use crate::stored::{Promise, Shelf, StoredResponse};
 /// How long one is remembered, in milliseconds.
 const LIFE: i64 = 30 * 24 * 3_600_000;
 
-/// Rows that are removed in one transaction.
-pub const SLICE: usize = 10_000;
+/// Rows that are removed in one transaction, because of their age.
+pub const SLICE: usize = 2_000;
+
+/// Rows that are removed together with their token: a thousand tokens may be deleted in one transaction.
+const OF_TOKEN: i64 = 1_000;
 
 /// Remembers a response, unless its token was deleted meanwhile. One of the same token and id stays as it is: whoever could follow
 /// it up can do so still.
@@ -62,15 +65,12 @@ pub fn forget(sql: &Connection, token: TokenId, id: &ResponseId) -> rusqlite::Re
         .map(drop)
 }
 
-/// Forgets those of a token that is deleted, as many as one transaction may. What is left of very many nobody can reach any more:
-/// it goes with its age.
+/// Forgets those of a token that is deleted, a thousand of them: nobody can reach what is left of more, and it goes with its age.
 ///
 /// # Errors
 /// Of the store.
 pub fn forget_all(sql: &Connection, token: TokenId) -> rusqlite::Result<()> {
-    sql.prepare_cached(include_str!("sql/responses_of_token.sql"))?
-        .execute(params![token.0, i64::try_from(SLICE).unwrap_or(i64::MAX)])
-        .map(drop)
+    sql.prepare_cached(include_str!("sql/responses_of_token.sql"))?.execute([token.0, OF_TOKEN]).map(drop)
 }
 
 /// Removes the oldest whose life is over, at most [`SLICE`]; how many.

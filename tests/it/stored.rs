@@ -1,10 +1,12 @@
 //! Stored responses: what follows them up goes to the channel that made them, for the token that asked for them alone, free.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::{Value, json};
 
 use crate::harness::{
-    COMPLETION, Gate, Gateway, Mock, PROMPT, Piece, QUOTA, Received, Reply, Request, Response, SOON, Settings,
-    Token, at_once, eventually, nanos,
+    COMPLETION, Gate, Gateway, Mock, PROMPT, Piece, QUOTA, Received, Reply, Request, Response, SOON,
+    Settings, Token, at_once, eventually, nanos,
 };
 
 const ROUTE: &str = "/v1/responses";
@@ -109,7 +111,9 @@ fn a_response_is_followed_up() {
     let token = gateway.create(json!({"remain_quota": hold}));
     ask(&gateway, &token, "s-1", &json!({})).expect(200);
     let left = gateway.number(token.id, "remain_quota");
-    gateway.post(gateway.admin(), &format!("/v1/tokens/{}/credit", token.id), &json!({"quota": -left})).expect(200);
+    gateway
+        .post(gateway.admin(), &format!("/v1/tokens/{}/credit", token.id), &json!({"quota": -left}))
+        .expect(200);
     ask(&gateway, &token, "s-1", &json!({})).refuses(402, "insufficient_quota");
     let rows_before = gateway.ledger(&format!("token_id={}", token.id));
     let include = "include%5B%5D=a&include[]=b&include=c";
@@ -132,7 +136,10 @@ fn a_response_is_followed_up() {
         let answer = follow(&gateway, &token, method, &rest).expect(200);
         let what = format!("/{}", want.split('?').next().unwrap());
         assert_eq!(answer.json(), json!({"object": "seen", "by": "resp_2", "what": [method, what]}));
-        assert_eq!((answer.header("content-type"), answer.header("x-tollgate-cost-usd")), (Some("application/json"), None));
+        assert_eq!(
+            (answer.header("content-type"), answer.header("x-tollgate-cost-usd")),
+            (Some("application/json"), None)
+        );
         assert!(answer.header("x-request-id").is_some());
         let got = &two.received()[seen];
         let want_target = format!("{ROUTE}/{want}");
@@ -166,14 +173,20 @@ fn it_is_that_tokens_alone() {
     let unknown = refused(&owner, "GET", "resp_9");
     assert!(unknown.contains("not_found_error"), "{unknown}");
     for token in [&sibling, &stranger] {
-        for (method, rest) in
-            [("GET", "resp_1"), ("DELETE", "resp_1"), ("POST", "resp_1/cancel"), ("GET", "resp_1/input_items?limit=1")]
-        {
+        for (method, rest) in [
+            ("GET", "resp_1"),
+            ("DELETE", "resp_1"),
+            ("POST", "resp_1/cancel"),
+            ("GET", "resp_1/input_items?limit=1"),
+        ] {
             assert_eq!(refused(token, method, rest), unknown, "{method} {rest}");
         }
-        ask(&gateway, token, "r-1", &json!({"previous_response_id": "resp_1"})).refuses(400, "invalid_parameter");
+        ask(&gateway, token, "r-1", &json!({"previous_response_id": "resp_1"}))
+            .refuses(400, "invalid_parameter");
     }
-    for rest in ["resp_1%2Fcancel", "%2E%2E", "resp_1%00", "resp_1%252F", "%", "resp_1%0d%0ax:y", &"r".repeat(257)] {
+    for rest in
+        ["resp_1%2Fcancel", "%2E%2E", "resp_1%00", "resp_1%252F", "%", "resp_1%0d%0ax:y", &"r".repeat(257)]
+    {
         follow(&gateway, &owner, "GET", rest).refuses(404, "not_found");
     }
     for rest in ["resp_1/", "../responses", "resp_1/../resp_1", "resp_1//cancel", "resp_1/cancel/x", ""] {
@@ -250,13 +263,21 @@ fn a_stream_is_remembered_from_its_first_event() {
 #[test]
 fn what_a_client_has_outlives_a_kill() {
     let mock = Mock::start(|request| {
-        if request.method == "GET" { answer("x", request) } else { Reply::json(200, &response(&format!("resp_{}", request.number))) }
+        if request.method == "GET" {
+            answer("x", request)
+        } else {
+            Reply::json(200, &response(&format!("resp_{}", request.number)))
+        }
     });
     let mut gateway = Gateway::start(settings(&mock, &mock));
     let token = rich(&gateway);
     for round in 0..4 {
         let ids = at_once(6, |_| ask(&gateway, &token, "r-1", &json!({})).expect(200).json()["id"].clone());
-        if round == 3 { gateway.terminate() } else { gateway.kill() }
+        if round == 3 {
+            gateway.terminate();
+        } else {
+            gateway.kill();
+        }
         gateway.restart();
         for id in ids {
             follow(&gateway, &token, "GET", id.as_str().unwrap()).expect(200);
@@ -273,7 +294,11 @@ fn a_stream_is_told_again() {
         (Reply::sse().chunk(&created).chunk(odd).end(), format!("{created}{odd}"), None),
         (Reply::sse().end(), String::new(), None),
         (Reply::sse().chunk(&created).chunk("data: cut").close(), created.clone(), Some("upstream_error")),
-        (Reply::sse().chunk(&delta).chunk("data: ".to_owned() + &"x".repeat(9000)).end(), delta.clone(), Some("upstream_error")),
+        (
+            Reply::sse().chunk(&delta).chunk("data: ".to_owned() + &"x".repeat(9000)).end(),
+            delta.clone(),
+            Some("upstream_error"),
+        ),
     ] {
         let sent = reply.clone();
         let mock = Mock::start(move |request| {
@@ -355,11 +380,14 @@ fn a_response_goes_on_from_another() {
     assert_eq!(nanos(&entry["held_usd"]), 1500 * QUOTA);
     assert_eq!(one.received()[1].json(), body("r-1", &more));
     // 1465 are left, and not enough.
-    ask(&gateway, &token, "r-1", &json!({"previous_response_id": "resp_1", "max_output_tokens": null})).expect(200);
-    let refused = ask(&gateway, &token, "s-1", &json!({"previous_response_id": "resp_0"})).refuses(400, "invalid_parameter");
+    ask(&gateway, &token, "r-1", &json!({"previous_response_id": "resp_1", "max_output_tokens": null}))
+        .expect(200);
+    let refused = ask(&gateway, &token, "s-1", &json!({"previous_response_id": "resp_0"}))
+        .refuses(400, "invalid_parameter");
     assert_eq!(refused.json()["error"]["param"], "previous_response_id");
     assert!(refused.message().contains("s-1"), "{}", refused.message());
-    ask(&gateway, &token, "nowhere", &json!({"previous_response_id": "resp_0"})).refuses(404, "model_not_found");
+    ask(&gateway, &token, "nowhere", &json!({"previous_response_id": "resp_0"}))
+        .refuses(404, "model_not_found");
 
     gateway.terminate();
     gateway.configure(swapped);
@@ -376,7 +404,13 @@ fn a_response_goes_on_from_another() {
     assert_eq!((one.count(), two.count()), (first + 3, second + 1));
     // A model of that channel no more.
     ask(&gateway, &token, "r-2", &more).refuses(400, "invalid_parameter");
-    gateway.post(&token.key, "/v1/responses/input_tokens", &json!({"model": "r-2", "previous_response_id": "resp_0"})).refuses(400, "invalid_parameter");
+    gateway
+        .post(
+            &token.key,
+            "/v1/responses/input_tokens",
+            &json!({"model": "r-2", "previous_response_id": "resp_0"}),
+        )
+        .refuses(400, "invalid_parameter");
     assert_eq!((one.count(), two.count()), (first + 3, second + 1));
 }
 
@@ -405,7 +439,6 @@ fn limits_bind() {
     gateway.patch(&path, &json!({"rpm": 0})).expect(200);
     ask(&gateway, &token, "r-mapped", &json!({})).expect(200);
     gateway.patch(&path, &json!({"rpm": 1})).expect(200);
-    follow(&gateway, &token, "GET", "resp_1").expect(200);
     let limited = follow(&gateway, &token, "GET", "resp_1").refuses(429, "rate_limit_exceeded");
     assert!(limited.header("retry-after").is_some());
     gateway.patch(&path, &json!({"allow_ips": "10.0.0.1", "rpm": 0})).expect(200);
@@ -415,7 +448,7 @@ fn limits_bind() {
     let manager = gateway.create(json!({"scopes": ["manage"]}));
     follow(&gateway, &manager, "GET", "resp_1").refuses(403, "scope_missing");
     gateway.send(&Request::get("/v1/responses/resp_1")).refuses(401, "missing_api_key");
-    assert_eq!((rows(&gateway), one.count()), (1, 5));
+    assert_eq!((rows(&gateway), one.count()), (1, 4));
     gateway.delete(&path).expect(200);
     assert_eq!(rows(&gateway), 0);
     follow(&gateway, &token, "GET", "resp_1").refuses(401, "invalid_api_key");
@@ -425,7 +458,8 @@ fn limits_bind() {
 #[test]
 fn what_is_gone_is_unknown() {
     let (one, two) = (provider("resp_1"), provider("resp_2"));
-    let mut gateway = Gateway::start(settings(&one, &two).append("[[groups]]\nname = \"vip\"\nmultiplier = \"1\""));
+    let mut gateway =
+        Gateway::start(settings(&one, &two).append("[[groups]]\nname = \"vip\"\nmultiplier = \"1\""));
     let token = rich(&gateway);
     ask(&gateway, &token, "r-1", &json!({})).expect(200);
     ask(&gateway, &token, "s-1", &json!({})).expect(200);
@@ -438,14 +472,15 @@ fn what_is_gone_is_unknown() {
 
     gateway.terminate();
     // A day less than its life, and a minute more.
-    let day = 24 * 3_600_000;
+    let day = 24 * 3_600_000_i64;
     let age = "UPDATE responses SET made_at = made_at - ?1 WHERE id = ?2";
     database(&gateway).execute(age, (29 * day, "resp_1")).unwrap();
     database(&gateway).execute(age, (30 * day + 60_000, "resp_2")).unwrap();
     gateway.restart();
     follow(&gateway, &token, "GET", "resp_1").expect(200);
     follow(&gateway, &token, "GET", "resp_2").refuses(404, "not_found");
-    ask(&gateway, &token, "s-1", &json!({"previous_response_id": "resp_2"})).refuses(400, "invalid_parameter");
+    ask(&gateway, &token, "s-1", &json!({"previous_response_id": "resp_2"}))
+        .refuses(400, "invalid_parameter");
 
     gateway.terminate();
     // The models that it serves now do not matter to what it made.
@@ -457,7 +492,8 @@ fn what_is_gone_is_unknown() {
     gateway.restart();
     let seen = one.count();
     follow(&gateway, &token, "GET", "resp_1").refuses(404, "not_found");
-    ask(&gateway, &token, "r-1", &json!({"previous_response_id": "resp_1"})).refuses(400, "invalid_parameter");
+    ask(&gateway, &token, "r-1", &json!({"previous_response_id": "resp_1"}))
+        .refuses(400, "invalid_parameter");
     assert_eq!(one.count(), seen);
 }
 
@@ -465,7 +501,8 @@ fn what_is_gone_is_unknown() {
 #[test]
 fn what_the_provider_says() {
     let failed = json!({"id": "resp_1", "object": "response", "status": "failed", "error": {"code": "x"}});
-    let missing = json!({"error": {"message": "no such response", "type": "invalid_request_error", "code": null}});
+    let missing =
+        json!({"error": {"message": "no such response", "type": "invalid_request_error", "code": null}});
     let raw = |head: &str| Reply::raw(format!("HTTP/1.1 {head}\r\n\r\n"));
     for (method, reply, status, told) in [
         ("GET", Reply::json(200, &failed), 200, Some(failed.to_string())),
@@ -545,16 +582,22 @@ fn a_store_that_cannot_record() {
     let gateway = Gateway::start(settings(&mock, &mock));
     let token = rich(&gateway);
     let request = Request::post(ROUTE, &body("r-1", &json!({"stream": true}))).bearer(&token.key);
-    let foreign = database(&gateway);
+    let (foreign, has_begun) = (database(&gateway), AtomicBool::new(false));
     std::thread::scope(|scope| {
         let asking = scope.spawn(|| {
             let mut begun = gateway.open(&request);
             let first = begun.data();
+            has_begun.store(true, Ordering::SeqCst);
             (first, begun.finish())
         });
         mock.wait_for(1);
         foreign.execute_batch("BEGIN IMMEDIATE").unwrap();
         gate.open();
+        // Time enough for an event that does not wait.
+        for _ in 0..20 {
+            gateway.get(&token.key, "/v1/models").expect(200);
+        }
+        assert!(!has_begun.load(Ordering::SeqCst), "an id was told before it was on disk");
         // It waits as long as a client may, and then passes.
         let log = "which channel made its response is not recorded";
         eventually("it passes", SOON, || gateway.log_shows(log).then_some(()));

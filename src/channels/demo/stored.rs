@@ -151,8 +151,7 @@ impl Kept {
         items.truncate(limit);
         let id = |item: Option<&&Value>| item.map_or(Value::Null, |item| item["id"].clone());
         let (first, last) = (id(items.first()), id(items.last()));
-        let page =
-            json!({"object": "list", "data": items, "first_id": first, "last_id": last, "has_more": has_more});
+        let page = json!({"object": "list", "data": items, "first_id": first, "last_id": last, "has_more": has_more});
         Ok(json_reply(StatusCode::OK, &page))
     }
 }
@@ -212,9 +211,12 @@ mod tests {
         let id = made(&json!({})).await["id"].as_str().unwrap().to_owned();
         let told = |query: &str| text(demo::follow_up(&Method::GET, &format!("/responses/{id}?{query}")));
         let whole = told("stream=true").await.1;
-        assert!(whole.starts_with("event: response.created\n") && whole.contains("event: response.completed\n"));
+        assert!(
+            whole.starts_with("event: response.created\n") && whole.contains("event: response.completed\n")
+        );
         let rest = told("stream=true&starting_after=3").await.1;
-        let first: Value = serde_json::from_str(rest.lines().nth(1).unwrap().strip_prefix("data: ").unwrap()).unwrap();
+        let first: Value =
+            serde_json::from_str(rest.lines().nth(1).unwrap().strip_prefix("data: ").unwrap()).unwrap();
         assert!(first["sequence_number"] == 4 && whole.ends_with(&rest));
     }
 
@@ -230,8 +232,13 @@ mod tests {
             ("?after=nowhere", vec![], false),
         ] {
             let page = follow(Method::GET, &format!("/responses/{id}/input_items{query}")).await.1;
-            let ids: Vec<_> = page["data"].as_array().unwrap().iter().map(|item| item["id"].clone()).collect();
-            assert_eq!((ids, &page["has_more"]), (want.into_iter().map(Value::from).collect(), &json!(more)), "{query}");
+            let ids: Vec<_> =
+                page["data"].as_array().unwrap().iter().map(|item| item["id"].clone()).collect();
+            assert_eq!(
+                (ids, &page["has_more"]),
+                (want.into_iter().map(Value::from).collect(), &json!(more)),
+                "{query}"
+            );
         }
         assert_eq!(follow(Method::GET, &format!("/responses/{id}/input_items?limit=0")).await.0, 400);
     }

@@ -13,11 +13,11 @@ use rusqlite::types::FromSql;
 
 use super::recovery::left_with;
 use super::*;
+use crate::ids::ResponseId;
 use crate::store::audit::{self, Author};
 use crate::store::idempotency::{self, Once};
 use crate::store::tokens::{NewToken, TokenSettings};
 use crate::store::users::UserSettings;
-use crate::ids::ResponseId;
 use crate::stored::{Shelf, StoredResponse};
 use crate::tokens::KeyHash;
 

@@ -141,13 +141,19 @@ fn responses_are_read() {
     assert_eq!((ask.unseen_input, ask.provider_calls), (false, 0));
     assert!(!ask.stores && ask.previous.is_none());
     let ask = respond(r#""previous_response_id":"resp_1""#).unwrap();
-    assert!(ask.stores && ask.unseen_input && ask.text_bound == 0, "its input may be all in what it goes on from");
+    assert!(
+        ask.stores && ask.unseen_input && ask.text_bound == 0,
+        "its input may be all in what it goes on from"
+    );
     assert_eq!(ask.previous.unwrap().as_str(), "resp_1");
     for (store, stores) in [("true", true), ("null", true), ("false", false), ("\"false\"", true)] {
         assert_eq!(respond(&format!("\"input\":\"\",\"store\":{store}")).unwrap().stores, stores, "{store}");
     }
     let bare = Ask::about("m");
-    assert_eq!((bare.model.as_str(), bare.form, bare.body.len(), bare.stores), ("m", Form::Responses, 0, false));
+    assert_eq!(
+        (bare.model.as_str(), bare.form, bare.body.len(), bare.stores),
+        ("m", Form::Responses, 0, false)
+    );
     let ask = respond(r#""input":[],"text":{"format":{"type":"json_schema"}}"#).unwrap();
     assert_eq!((ask.text_bytes, ask.text_bound), (33, 33));
 }
