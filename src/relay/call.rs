@@ -61,12 +61,9 @@ pub async fn answer(incoming: Incoming, call: &'static Call, payload: web::Paylo
         Err(fault) => return visit.told(&fault.into()),
     };
     visit.line.model = Some(ask.model.clone());
-    let only = match &ask.previous {
-        None => None,
-        Some(id) => match Box::pin(follow_up::maker(&relay, &caller, id)).await {
-            Ok(channel) => Some(channel),
-            Err(failure) => return visit.told(&failure),
-        },
+    let only = match follow_up::only(&relay, &caller, &ask).await {
+        Ok(only) => only,
+        Err(failure) => return visit.told(&failure),
     };
     // From here on a stop waits for it: also between the hold and the pump.
     let Some(running) = relay.running.begin() else { return visit.told(&Failure::overloaded()) };

@@ -92,11 +92,19 @@ fn method_of(request: &HttpRequest) -> Method {
     }
 }
 
-/// The channel that made the response `id`, which a new one is to go on from.
+/// The one channel that may serve a request: that which made the response it goes on from. `None` where it goes on from none.
 ///
 /// # Errors
 /// When `caller` has no such response, or its channel is gone.
-pub async fn maker(relay: &Relay, caller: &Caller, id: &ResponseId) -> Result<ChannelName, Failure> {
+pub async fn only(relay: &Relay, caller: &Caller, ask: &Ask) -> Result<Option<ChannelName>, Failure> {
+    match &ask.previous {
+        None => Ok(None),
+        // Boxed, so that what is rare is no part of every request's future.
+        Some(id) => Box::pin(maker(relay, caller, id)).await.map(Some),
+    }
+}
+
+async fn maker(relay: &Relay, caller: &Caller, id: &ResponseId) -> Result<ChannelName, Failure> {
     let found = relay.shelf.find(caller.token().id, id.clone()).await;
     let stored = found.map_err(|_| Failure::storage_unavailable())?;
     let reached = stored
