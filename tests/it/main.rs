@@ -54,6 +54,8 @@ mod races;
 #[cfg(test)]
 mod rates;
 #[cfg(test)]
+mod refusals;
+#[cfg(test)]
 mod responses;
 #[cfg(test)]
 mod scale;
