@@ -74,6 +74,8 @@ mod tidy;
 #[cfg(test)]
 mod token_api;
 #[cfg(test)]
+mod transcripts;
+#[cfg(test)]
 mod translate;
 #[cfg(test)]
 mod upstream;

@@ -10,7 +10,14 @@ use serde_json::{Value, json};
 use crate::harness::{Gateway, Mock, Reply, Request, Response, Settings, chat, now, unique};
 
 /// The files of `snapshots/`; any other there is an error.
-const FILES: &[&str] = &["model_routes.txt", "refusals.txt", "token_api.txt"];
+const FILES: &[&str] = &[
+    "model_routes.txt",
+    "refusals.txt",
+    "token_api.txt",
+    "transcript_anthropic.txt",
+    "transcript_gemini.txt",
+    "transcript_openai.txt",
+];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/snapshots")
