@@ -38,6 +38,8 @@ mod faults;
 #[cfg(test)]
 mod first_start;
 #[cfg(test)]
+mod framing;
+#[cfg(test)]
 mod gemini;
 #[cfg(test)]
 mod groups;
