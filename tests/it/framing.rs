@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Gateway, Mock, QUOTA, Reply, Request, Response, Settings, Token};
+use crate::harness::{Gate, Gateway, Mock, QUOTA, Reply, Request, Response, Settings, Token};
 
 /// How a dialect streams: what is asked, and the events of an answer.
 struct Stream {
@@ -262,5 +262,31 @@ fn nothing_after_the_terminator() {
         assert_eq!((answer.text(), answer.clean), (whole, true), "{}", stream.name);
         assert_eq!(charged(&gateway, &token), (12, "ok".to_owned()), "{}", stream.name);
         assert_eq!(gateway.used(&token) * QUOTA, 12 * QUOTA);
+    }
+}
+
+/// Killed before its provider has ended the answer, of which Gemini had said the last word: no client saw it whole, and it is
+/// charged as it was held.
+#[test]
+fn killed_before_the_end() {
+    for stream in STREAMS {
+        let gate = Gate::new();
+        let shut = gate.clone();
+        let said = if stream.name == "gemini" { stream.whole(&["a"]) } else { stream.open(&["a"]) };
+        let text: String = said.iter().map(|data| event(data)).collect();
+        let mock = Mock::start(move |_| Reply::sse().chunk(&text).wait(&shut).end());
+        let mut gateway = Gateway::start(settings(&mock));
+        let token = gateway.create(json!({"remain_quota": 1_000_000}));
+        let mut answer = gateway.open(&Request::post(stream.target, &(stream.body)()).bearer(&token.key));
+        let seen: String = stream.open(&["a"]).iter().map(|_| format!("{:?}", answer.event())).collect();
+        let held = gateway.held(&token);
+        gateway.kill();
+        let rest = answer.finish();
+        assert!(!rest.clean && !stream.is_whole(&rest), "{} {seen} {}", stream.name, rest.text());
+        gateway.restart();
+        let row = gateway.last_entry(&token);
+        assert_eq!((&row["outcome"], gateway.held(&token)), (&json!("recovered"), 0), "{}", stream.name);
+        assert_eq!(gateway.used(&token), held, "{}", stream.name);
+        gate.open();
     }
 }
