@@ -183,8 +183,21 @@ fn asks_for_stream(target: &str) -> bool {
     query.split('&').any(|pair| pair == "stream=true")
 }
 
-/// Whether a body is JSON, of whatever shape, that is more than an error.
+/// Whether a body is JSON, of whatever shape, that holds something and is more than an error.
 fn is_document(body: &[u8]) -> bool {
+    let inside = |open: &[u8], close: &[u8]| {
+        body.trim_ascii().strip_prefix(open).and_then(|rest| rest.strip_suffix(close))
+    };
+    let content = inside(b"{", b"}").or_else(|| inside(b"[", b"]"));
+    content.is_some_and(|content| !content.trim_ascii().is_empty()) && is_no_error(body)
+}
+
+/// Whether a body is what may be said of a response that is deleted: nothing at all, or any JSON that is no error.
+fn is_done(body: &[u8]) -> bool {
+    body.trim_ascii().is_empty() || is_no_error(body)
+}
+
+fn is_no_error(body: &[u8]) -> bool {
     match members(body) {
         // A response has a member for its error, and is not one.
         Ok(members) => {
@@ -193,11 +206,6 @@ fn is_document(body: &[u8]) -> bool {
         }
         Err(_) => serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok(),
     }
-}
-
-/// The same, or nothing at all: what is deleted needs no words.
-fn is_done(body: &[u8]) -> bool {
-    body.trim_ascii().is_empty() || is_document(body)
 }
 
 #[cfg(test)]
@@ -211,7 +219,10 @@ mod tests {
             ("{\"id\":\"resp_1\",\"error\":{\"code\":\"server_error\"}}", true, true),
             ("{\"object\":\"list\",\"data\":[]}", true, true),
             ("[1]", true, true),
-            ("{}", true, true),
+            ("{}", false, true),
+            (" [ ] ", false, true),
+            ("null", false, true),
+            ("\"gone\"", false, true),
             ("{\"error\":{\"message\":\"no\"}}", false, false),
             ("", false, true),
             (" \n", false, true),
