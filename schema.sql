@@ -185,17 +185,21 @@ CREATE TABLE usage (
 
 -- Which channel made a response that its provider stores, and for which token, so that what follows it up (`GET`, `DELETE`,
 -- `previous_response_id`, …) goes to that channel, and for that token alone. Rows live 30 days, or until the response or the token
--- is deleted (of more than a thousand of one token the rest goes with its age: nobody can ask for it). Two tokens may have the same id: a provider that repeats one takes it from nobody. Within a token the first stays.
--- The key serves the look-ups and what goes with a token; its rows of one token lie together, and most providers' ids begin with
--- the time, so they are appended there. No rows are written for other routes, or where the client says `store: false`.
+-- is deleted (of more than a thousand of one token the rest goes with its age: nobody can ask for it). No rows are written for
+-- other routes, or where the client says `store: false`.
+-- An id means something at its channel alone, and there it is the token's that had it first: a provider that repeats one, or lets
+-- a client choose it, takes no response from anybody and shows it to nobody. The key serves the look-ups, by id; most providers'
+-- ids begin with the time, so rows are appended.
 CREATE TABLE responses (
-  token_id INTEGER NOT NULL,                                -- who asked for it
   id       TEXT    NOT NULL CHECK (length(id) BETWEEN 1 AND 256),  -- the provider's own
   channel  TEXT    NOT NULL,
+  token_id INTEGER NOT NULL,                                -- who asked for it
   model    TEXT    NOT NULL,                                -- the public name
   made_at  INTEGER NOT NULL,
-  PRIMARY KEY (token_id, id)
+  PRIMARY KEY (id, channel)
 ) STRICT, WITHOUT ROWID;
+-- They go with their token.
+CREATE INDEX responses_by_token ON responses (token_id);
 -- The oldest go first. It grows at its end.
 CREATE INDEX responses_by_age ON responses (made_at);
 

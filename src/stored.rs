@@ -28,13 +28,13 @@ pub type Promise<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreFault>> + '
 
 /// Where they are kept, durably, each for 30 days.
 pub trait Shelf: Send + Sync {
-    /// Remembers a response, ahead of whatever the journal is told after this. Where the token has one of this id already, that
-    /// stays. Neither blocks nor fails: what waits is bounded by the requests in flight.
+    /// Remembers a response, ahead of whatever the journal is told after this. Where its channel has given its id to anybody before,
+    /// that stays as it is, and this one cannot be followed up. Neither blocks nor fails: what waits is bounded by the requests in flight.
     fn keep(&self, response: StoredResponse) -> Ack;
 
-    /// The response of this id that `token` asked for, if it is remembered.
+    /// The response of this id that `token` asked for, if it is remembered; the first, where several channels gave it one.
     fn find(&self, token: TokenId, id: ResponseId) -> Promise<'_, Option<StoredResponse>>;
 
     /// Forgets a response.
-    fn forget(&self, token: TokenId, id: ResponseId) -> Promise<'_, ()>;
+    fn forget(&self, response: StoredResponse) -> Promise<'_, ()>;
 }

@@ -55,7 +55,7 @@ pub async fn answer(incoming: Incoming, call: &'static Call, payload: web::Paylo
         dialect: listener.dialect,
         translation: None,
         ask: Arc::new(Ask::about(&stored.model)),
-        only: Some(stored.channel),
+        only: Some(stored.channel.clone()),
         id: listener.id,
         buffered,
         relay,
@@ -67,7 +67,7 @@ pub async fn answer(incoming: Incoming, call: &'static Call, payload: web::Paylo
         Err(failure) => return visit.told(&failure),
     };
     visit.line.channel = Some(channel.name.as_str().to_owned());
-    let follow_up = FollowUp { response: stored.id, method: method_of(&request), channel, admission };
+    let follow_up = FollowUp { response: stored, method: method_of(&request), channel, admission };
     let (sender, head) = oneshot::channel();
     let client = Client::new(sender, listener, Form::Responses, exchange.relay.settings.write_timeout);
     let pump = run_follow_up(running, exchange, follow_up, client, visit.line);

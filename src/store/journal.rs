@@ -322,7 +322,8 @@ fn perform(txn: &mut Txn<'_>, op: &mut Op) -> rusqlite::Result<Done> {
         }
         Op::Keep(response, _) => match responses::keep(txn.sql(), response) {
             Ok(()) => Ok(Done::Kept),
-            Err(error) if is_constraint(&error) => {
+            // No money depends on it.
+            Err(error) if is_constraint(&error) || is_its_own(&error) => {
                 log::error!("the store refused a stored response: {error}");
                 Ok(Done::KeepRefused)
             }

@@ -18,8 +18,8 @@ pub const SLICE: usize = 2_000;
 /// Rows that are removed together with their token: a thousand tokens may be deleted in one transaction.
 const OF_TOKEN: i64 = 1_000;
 
-/// Remembers a response, unless its token was deleted meanwhile. One of the same token and id stays as it is: whoever could follow
-/// it up can do so still.
+/// Remembers a response, unless its token was deleted meanwhile. Where one of the same channel and id is known, that stays as it
+/// is, whose ever it is.
 ///
 /// # Errors
 /// Of the store.
@@ -35,7 +35,7 @@ pub fn keep(sql: &Connection, response: &StoredResponse) -> rusqlite::Result<()>
         .map(drop)
 }
 
-/// The response of this id that `token` asked for, within its life.
+/// The response of this id that `token` asked for, within its life; the oldest where several channels gave it one of this id.
 ///
 /// # Errors
 /// Of the store.
@@ -45,9 +45,7 @@ pub fn find(
     id: ResponseId,
     now: Timestamp,
 ) -> rusqlite::Result<Option<StoredResponse>> {
-    let mut select = sql.prepare_cached(
-        "SELECT channel, model, made_at FROM responses WHERE token_id = ?1 AND id = ?2 AND made_at >= ?3",
-    )?;
+    let mut select = sql.prepare_cached(include_str!("sql/response_find.sql"))?;
     let found = select.query_row(params![token.0, id.as_str(), oldest(now)], |row| {
         Ok((ChannelName(row.get(0)?), row.get(1)?, Timestamp::from_millis(row.get(2)?)))
     });
@@ -55,13 +53,14 @@ pub fn find(
     Ok(found.optional()?.map(stored))
 }
 
-/// Forgets a response.
+/// Forgets a response, if it is still its token's.
 ///
 /// # Errors
 /// Of the store.
-pub fn forget(sql: &Connection, token: TokenId, id: &ResponseId) -> rusqlite::Result<()> {
-    sql.prepare_cached("DELETE FROM responses WHERE token_id = ?1 AND id = ?2")?
-        .execute(params![token.0, id.as_str()])
+pub fn forget(sql: &Connection, response: &StoredResponse) -> rusqlite::Result<()> {
+    let (id, channel, token) = (response.id.as_str(), response.channel.as_str(), response.token.0);
+    sql.prepare_cached("DELETE FROM responses WHERE id = ?1 AND channel = ?2 AND +token_id = ?3")?
+        .execute(params![id, channel, token])
         .map(drop)
 }
 
@@ -99,10 +98,10 @@ impl Shelf for Store {
         Box::pin(self.read(move |sql| find(sql, token, id, now)))
     }
 
-    fn forget(&self, token: TokenId, id: ResponseId) -> Promise<'_, ()> {
+    fn forget(&self, response: StoredResponse) -> Promise<'_, ()> {
         Box::pin(async move {
             let forgotten = self.write(move |txn: &mut Txn<'_>| -> Result<(), Denied<()>> {
-                Ok(forget(txn.sql(), token, &id)?)
+                Ok(forget(txn.sql(), &response)?)
             });
             forgotten.await.map_err(|fault| match fault {
                 WriteFault::Store(fault) => fault,

@@ -193,16 +193,25 @@ fn it_is_that_tokens_alone() {
         follow(&gateway, &owner, "GET", rest).refuses(404, "not_found");
     }
     assert_eq!(one.count(), 1);
-    // A provider that repeats the id of another token's response takes it from nobody, and shows it to nobody.
+    // A provider that repeats an id, as one does that lets clients choose it: it stays the first one's.
+    ask(&gateway, &sibling, "r-1", &json!({"request_id": "resp_1"})).expect(200);
+    ask(&gateway, &sibling, "r-1", &json!({"request_id": "resp_1", "stream": true})).expect(200);
+    for (method, rest) in [("GET", "resp_1"), ("DELETE", "resp_1")] {
+        assert_eq!(refused(&sibling, method, rest), unknown, "{method} {rest}");
+    }
+    ask(&gateway, &sibling, "r-1", &json!({"previous_response_id": "resp_1"}))
+        .refuses(400, "invalid_parameter");
+    assert_eq!(one.count(), 3);
+    // Another provider that repeats the id of another token's response takes it from nobody, and shows it to nobody.
     ask(&gateway, &stranger, "s-1", &json!({})).expect(200);
     assert_eq!(follow(&gateway, &stranger, "DELETE", "resp_1").expect(200).json()["by"], "resp_1");
-    assert_eq!((one.count(), two.count()), (1, 2));
+    assert_eq!((one.count(), two.count()), (3, 2));
     follow(&gateway, &owner, "GET", "resp_1").expect(200);
-    assert_eq!((one.count(), two.count()), (2, 2));
+    assert_eq!((one.count(), two.count()), (4, 2));
     // Nor does one that repeats it to its own token: the first stays.
     ask(&gateway, &owner, "s-1", &json!({})).expect(200);
     follow(&gateway, &owner, "GET", "resp_1").expect(200);
-    assert_eq!((one.count(), two.count()), (3, 3));
+    assert_eq!((one.count(), two.count()), (5, 3));
 }
 
 /// What is not stored is not remembered; nor an id that means something in a path, nor an answer that is none.

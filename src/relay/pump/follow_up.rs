@@ -9,12 +9,12 @@ use tokio::time::Instant;
 use crate::admission::FreeAdmission;
 use crate::channels::client::{Fault, Method, Patience, ProviderReply, ProviderRequest};
 use crate::channels::{Channel, demo};
-use crate::ids::ResponseId;
 use crate::relay::client::{Client, Head};
 use crate::relay::failure::Failure;
 use crate::relay::headers::of_provider;
 use crate::relay::metered::PATIENCE;
 use crate::relay::running::Run;
+use crate::stored::StoredResponse;
 use crate::telemetry::{RequestLine, UpstreamError};
 use crate::wire::{EventTooLarge, Splitter, members};
 
@@ -27,7 +27,7 @@ const CLIENT_CLOSED: u16 = 499;
 /// A follow-up that may be sent.
 pub struct FollowUp {
     /// The response.
-    pub response: ResponseId,
+    pub response: StoredResponse,
     /// What is done with it: it is read, deleted, or posted to.
     pub method: Method,
     /// The channel that made it.
@@ -138,8 +138,8 @@ impl Exchange {
     }
 
     /// The provider has deleted it: so it is not there any more for whoever asks next.
-    async fn forget(&self, response: &ResponseId) {
-        let forgotten = self.relay.shelf.forget(self.token.id, response.clone());
+    async fn forget(&self, response: &StoredResponse) {
+        let forgotten = self.relay.shelf.forget(response.clone());
         match tokio::time::timeout(PATIENCE, forgotten).await {
             Ok(Ok(())) => {}
             // Whoever asks for it meanwhile is told so by the provider.

@@ -1,2 +1,2 @@
 DELETE FROM responses
-WHERE token_id = ?1 AND id IN (SELECT id FROM responses WHERE token_id = ?1 LIMIT ?2)
+WHERE (id, channel) IN (SELECT id, channel FROM responses WHERE token_id = ?1 LIMIT ?2)

@@ -39,25 +39,33 @@ async fn keep_house(site: &Site, store: &Store, now: i64) {
     }
 }
 
-/// A provider that repeats another token's id takes it from nobody and shows it to nobody; the first of a token stays.
+/// An id is the token's that had it first of that channel: who repeats it takes it from nobody and shows it to nobody.
 #[tokio::test]
 async fn a_response_is_its_tokens_alone() {
     let site = Site::new();
     let store = site.open().await;
     let first = made(&site, 0, "resp_1", "good");
     store.keep(first.clone()).durable().await.unwrap();
-    assert_eq!(store.find(TOKENS[0].0, id("resp_1")).await.unwrap(), Some(first));
+    assert_eq!(store.find(TOKENS[0].0, id("resp_1")).await.unwrap(), Some(first.clone()));
     // Of the same user, and of another.
     assert_eq!(channel(&store, 1, "resp_1").await, None);
     assert_eq!(channel(&store, 2, "resp_1").await, None);
-    store.keep(made(&site, 1, "resp_1", "liar")).durable().await.unwrap();
-    store.keep(made(&site, 0, "resp_1", "liar")).durable().await.unwrap();
+    // The same channel gives the id again.
+    store.keep(made(&site, 1, "resp_1", "good")).durable().await.unwrap();
+    assert_eq!((channel(&store, 1, "resp_1").await, rows(&site)), (None, 1));
+    // Another one gives it to both: it is asked about its own alone.
+    store.keep(made(&site, 1, "resp_1", "other")).durable().await.unwrap();
+    store.keep(made(&site, 0, "resp_1", "other")).durable().await.unwrap();
+    site.clock.set(Timestamp::from_secs(NOON + 1));
+    store.keep(made(&site, 0, "resp_1", "a third")).durable().await.unwrap();
     assert_eq!(channel(&store, 0, "resp_1").await.as_deref(), Some("good"));
-    assert_eq!(channel(&store, 1, "resp_1").await.as_deref(), Some("liar"));
-    assert_eq!(channel(&store, 0, "RESP_1").await, None);
-    store.forget(TOKENS[1].0, id("resp_1")).await.unwrap();
-    store.forget(TOKENS[2].0, id("resp_1")).await.unwrap();
-    assert_eq!((channel(&store, 0, "resp_1").await.as_deref(), rows(&site)), (Some("good"), 1));
+    assert_eq!(channel(&store, 1, "resp_1").await.as_deref(), Some("other"));
+    assert_eq!((channel(&store, 0, "RESP_1").await, rows(&site)), (None, 3));
+    // Nobody forgets another one's.
+    store.forget(StoredResponse { token: TOKENS[1].0, ..first.clone() }).await.unwrap();
+    assert_eq!(rows(&site), 3);
+    store.forget(first).await.unwrap();
+    assert_eq!(channel(&store, 0, "resp_1").await.as_deref(), Some("a third"));
     site.assert_sound(&store);
 }
 
@@ -108,7 +116,7 @@ async fn many_go_in_slices() {
     drop(site.open().await);
     let sql = raw(site.path());
     let fill = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 15000)
-      INSERT INTO responses SELECT i % 3 + 1, 'resp_' || i, 'c', 'm', i FROM n";
+      INSERT INTO responses SELECT 'resp_' || i, 'c', i % 3 + 1, 'm', i FROM n";
     sql.execute_batch(fill).unwrap();
     let month = |millis: i64| Timestamp::from_millis(30 * DAY_SECONDS * 1000 + millis);
     // The last that goes is number 14 000.
@@ -136,14 +144,14 @@ async fn many_go_in_slices() {
 async fn it_goes_with_its_token() {
     let site = Site::new();
     let store = site.open().await;
-    for (token, name) in [(0, "resp_1"), (0, "resp_2"), (1, "resp_1")] {
+    for (token, name) in [(0, "resp_1"), (0, "resp_2"), (1, "resp_3")] {
         store.keep(made(&site, token, name, "c")).durable().await.unwrap();
     }
     let deleted = store.write(|txn| -> Result<(), Denied<()>> { Ok(tokens::delete(txn, TOKENS[0].0)?) });
     deleted.await.unwrap();
-    assert_eq!((rows(&site), channel(&store, 1, "resp_1").await.is_some()), (1, true));
+    assert_eq!((rows(&site), channel(&store, 1, "resp_3").await.is_some()), (1, true));
     // A stream that was running then: its token is gone, and nothing is left behind.
-    store.keep(made(&site, 0, "resp_3", "c")).durable().await.unwrap();
+    store.keep(made(&site, 0, "resp_4", "c")).durable().await.unwrap();
     assert_eq!(rows(&site), 1);
     assert_clean(site.path());
 }
@@ -155,16 +163,18 @@ async fn look_ups_are_by_an_index() {
     drop(site.open().await);
     let sql = raw(site.path());
     for statement in [
-        "SELECT channel FROM responses WHERE token_id = 1 AND id = 'x' AND made_at >= 1",
+        include_str!("../sql/response_find.sql"),
+        "DELETE FROM responses WHERE id = ?1 AND channel = ?2 AND +token_id = ?1",
         include_str!("../sql/responses_expire.sql"),
         include_str!("../sql/responses_of_token.sql"),
         include_str!("../sql/responses_strays.sql"),
     ] {
         let mut explain = sql.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
-        let bound: &[i64] = &[1, 1][..explain.parameter_count()];
+        let bound: &[i64] = &[1, 1, 1][..explain.parameter_count()];
         let plan =
             explain.query_map(rusqlite::params_from_iter(bound), |row| row.get::<_, String>(3)).unwrap();
         let plan: Vec<_> = plan.map(Result::unwrap).collect();
+        assert!(plan.iter().any(|step| step.contains("SEARCH")), "{statement}: {plan:?}");
         assert!(!plan.iter().any(|step| step.starts_with("SCAN responses")), "{statement}: {plan:?}");
     }
 }
@@ -176,7 +186,7 @@ async fn a_row_of_nobodys_token_is_drift() {
     store.keep(made(&site, 0, "resp_1", "c")).durable().await.unwrap();
     drop(store);
     assert_clean(site.path());
-    let plant = "INSERT INTO responses VALUES (9, 'resp_1', 'c', 'm', 1), (9, 'resp_2', 'c', 'm', 1), (12, 'x', 'c', 'm', 1)";
+    let plant = "INSERT INTO responses VALUES ('resp_2', 'c', 9, 'm', 1), ('resp_3', 'c', 9, 'm', 1), ('x', 'c', 12, 'm', 1)";
     raw(site.path()).execute_batch(plant).unwrap();
     let drift = verify(site.path(), None).unwrap().drift;
     assert_eq!(drift, [9, 12].map(|token| format!("token {token} has stored responses but no record")));

@@ -404,13 +404,7 @@ impl Play {
 
     /// A response is remembered, and like the end of a request never refused.
     async fn remember(&mut self, token: TokenId, name: &str) {
-        let response = StoredResponse {
-            id: ResponseId::parse(name).unwrap(),
-            token,
-            channel: ChannelName(Arc::from("c")),
-            model: Arc::from("m-one"),
-            made_at: self.site.clock.now(),
-        };
+        let response = response(token, name);
         self.announce(|model| {
             model.responses.insert(name.to_owned(), token.0);
         });
@@ -420,11 +414,11 @@ impl Play {
 
     /// It is deleted.
     async fn forget(&mut self, token: TokenId, name: &str) {
-        let id = ResponseId::parse(name).unwrap();
+        let response = response(token, name);
         let forgotten = |model: &mut Model| {
             model.responses.remove(name).unwrap();
         };
-        self.step(forgotten, async |_, store| store.forget(token, id.clone()).await.ok()).await;
+        self.step(forgotten, async |_, store| store.forget(response.clone()).await.ok()).await;
     }
 
     async fn take_back(&mut self, (token, user): (TokenId, UserId), amount: i64) {
@@ -506,6 +500,11 @@ fn is_done<T, E: std::fmt::Debug>(written: &Result<T, WriteFault<E>>) -> bool {
 
 fn author() -> Author {
     Author { caller: 1, origin: "local".to_owned() }
+}
+
+fn response(token: TokenId, name: &str) -> StoredResponse {
+    let (id, channel) = (ResponseId::parse(name).unwrap(), ChannelName(Arc::from("c")));
+    StoredResponse { id, token, channel, model: Arc::from("m-one"), made_at: Timestamp::from_secs(NOON) }
 }
 
 /// The `number`-th key of a token.
