@@ -184,9 +184,9 @@ CREATE TABLE usage (
 ) STRICT, WITHOUT ROWID;
 
 -- Which channel made a response that its provider stores, and for which token, so that what follows it up (`GET`, `DELETE`,
--- `previous_response_id`, …) goes to that channel, and for that token alone. Rows live 30 days, or until the response or the token
--- is deleted (of more than a thousand of one token the rest goes with its age: nobody can ask for it). No rows are written for
--- other routes, or where the client says `store: false`.
+-- `previous_response_id`, …) goes to that channel, and for that token alone. Rows live 30 days, or until the response or the
+-- token is deleted (of more than a thousand of one token the rest goes with its age: nobody can ask for it). No rows are
+-- written for other routes, or where the client says `store: false`.
 -- An id means something at its channel alone, and there it is the token's that had it first: a provider that repeats one, or lets
 -- a client choose it, takes no response from anybody and shows it to nobody. The key serves the look-ups, by id; most providers'
 -- ids begin with the time, so rows are appended.
