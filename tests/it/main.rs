@@ -38,6 +38,8 @@ mod faults;
 #[cfg(test)]
 mod first_start;
 #[cfg(test)]
+mod framing;
+#[cfg(test)]
 mod gemini;
 #[cfg(test)]
 mod groups;
@@ -54,6 +56,8 @@ mod races;
 #[cfg(test)]
 mod rates;
 #[cfg(test)]
+mod refusals;
+#[cfg(test)]
 mod responses;
 #[cfg(test)]
 mod scale;
@@ -64,6 +68,8 @@ mod soak;
 #[cfg(test)]
 mod speech;
 #[cfg(test)]
+mod stored;
+#[cfg(test)]
 mod stream;
 #[cfg(test)]
 mod system;
@@ -71,6 +77,8 @@ mod system;
 mod tidy;
 #[cfg(test)]
 mod token_api;
+#[cfg(test)]
+mod transcripts;
 #[cfg(test)]
 mod translate;
 #[cfg(test)]
