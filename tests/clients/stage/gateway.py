@@ -85,6 +85,8 @@ CHANNELS = [
 # Nanodollars per token, or what else they are per; of these models by their longer name.
 TOKENS = {"input": INPUT, "cached_input": CACHED, "cache_write": WRITTEN, "output": OUTPUT}
 PRICES = {"m-speaks*": {"per_million_characters": CHARACTER}, "m-judges*": {"input": 0}}
+# What a request is held at whose input the gateway does not see: no more than a suite's token has.
+MOST_INPUT = 100_000
 # What every gateway has; with nothing else it has no account anywhere.
 BARE = """
 [server]
@@ -111,4 +113,4 @@ def with_channels(provider_url: str) -> str:
 def _price(model: str, price: dict[str, int]) -> str:
     # Nanodollars for one are thousandths of a dollar for a million.
     lines = [f'{kind} = "{nanodollars / 1000}"' for kind, nanodollars in price.items()]
-    return "\n".join(["[[prices]]", f'model = "{model}"', *lines])
+    return "\n".join(["[[prices]]", f'model = "{model}"', f"max_input_tokens = {MOST_INPUT}", *lines])

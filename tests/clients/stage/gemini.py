@@ -69,7 +69,7 @@ def tools(body: dict, _number: int) -> Answer:
     parts = body["contents"][-1]["parts"]
     results = [part["functionResponse"]["response"] for part in parts if "functionResponse" in part]
     if results:
-        degrees = [next(iter(result.values())) for result in results]
+        degrees = [[*result.values()][-1] for result in results]
         return _parts(body, [{"text": f"It is {' and '.join(degrees)}."}])
     name = body["tools"][0]["functionDeclarations"][0]["name"]
     return _parts(body, [{"functionCall": {"id": id, "name": name, "args": arguments}} for id, arguments in CALLS])

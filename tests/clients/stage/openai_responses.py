@@ -37,6 +37,15 @@ def tools(body: dict, _number: int) -> Answer:
     return _answer(body, [(call, _argument_events(call)) for call in calls])
 
 
+def runs(body: dict, _number: int) -> Answer:
+    """Has a command run, as Codex's models do; repeats what came of it."""
+    results = [item["output"] for item in _items(body) if item.get("type") == "function_call_output"]
+    if results:
+        return _says(body, [str(results[0])])
+    call = _call(0, "call_1", "exec_command", json.dumps({"cmd": "echo 5 degrees"}))
+    return _answer(body, [(call, _argument_events(call))])
+
+
 def structured(body: dict, _number: int) -> Answer:
     """Fills the schema of a city; refuses a request that has none."""
     if body.get("text", {}).get("format", {}).get("type") != "json_schema":
@@ -97,6 +106,7 @@ UNTIL_FIRST_PIECE = 5
 SCRIPTS = {
     "m-chat": chat,
     "m-tools": tools,
+    "m-runs": runs,
     "m-structured": structured,
     "m-sees": sees,
     "m-stops": stops,
