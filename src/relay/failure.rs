@@ -323,27 +323,18 @@ fn budget(refusal: &BudgetRefusal, token: &ApiToken) -> Failure {
         used_up(refusal.shortfall.need)
     );
     let missing = used_up(refusal.missing());
+    let is_spent = line.free() == Money::ZERO;
+    let what = if is_spent { "is spent" } else { "leaves too little for this request" };
+    let total = |whose: &str, path: &str| {
+        let message = format!(
+            "{whose} {what} ({figures}). It does not reset. An administrator can add credit: \
+             POST /v1/{path}/credit {{\"credits\": {missing}}}"
+        );
+        Failure::new(402, ErrorKind::Quota, "insufficient_quota", message)
+    };
     let failure = match line.which {
-        Which::Token => Failure::new(
-            402,
-            ErrorKind::Quota,
-            "insufficient_quota",
-            format!(
-                "The token's total quota is spent ({figures}). It does not reset. An administrator can add credit: \
-                 POST /v1/tokens/{}/credit {{\"credits\": {missing}}}",
-                token.id
-            ),
-        ),
-        Which::User => Failure::new(
-            402,
-            ErrorKind::Quota,
-            "insufficient_quota",
-            format!(
-                "The total quota of the token's user is spent ({figures}). It does not reset. An administrator can add credit: \
-                 POST /v1/users/{}/credit {{\"credits\": {missing}}}",
-                token.user
-            ),
-        ),
+        Which::Token => total("The token's total quota", &format!("tokens/{}", token.id)),
+        Which::User => total("The total quota of the token's user", &format!("users/{}", token.user)),
         Which::Day => window("daily", "daily_limit_exceeded", &figures, refusal, token.id),
         Which::Month => window("monthly", "monthly_limit_exceeded", &figures, refusal, token.id),
     };

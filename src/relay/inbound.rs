@@ -33,11 +33,28 @@ pub fn has_body(request: &HttpRequest) -> bool {
 /// # Errors
 /// The first of these that is not so.
 pub fn caller(relay: &Relay, request: &HttpRequest, at: Timestamp) -> Result<Caller, Failure> {
+    let caller = identified(relay, request, at)?;
+    check_caller(&caller, request)?;
+    Ok(caller)
+}
+
+/// Who calls: one live token.
+///
+/// # Errors
+/// No key, two, one that nobody has, or one of a token that is disabled or expired.
+pub fn identified(relay: &Relay, request: &HttpRequest, at: Timestamp) -> Result<Caller, Failure> {
     let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     let mut credentials = Credentials::from_headers(headers);
     add_query_key(&mut credentials, request);
     let key = credentials.key()?;
-    let caller = identify(&*relay.directory, &key, at)?;
+    Ok(identify(&*relay.directory, &key, at)?)
+}
+
+/// Whether the caller may call models from where it calls.
+///
+/// # Errors
+/// When it may not from there, or not at all.
+pub fn check_caller(caller: &Caller, request: &HttpRequest) -> Result<(), Failure> {
     // A connection without an address comes from nowhere on any list.
     let permitted = request.peer_addr().map_or(!caller.has_ip_list(), |peer| caller.permits_ip(peer.ip()));
     if !permitted {
@@ -46,7 +63,7 @@ pub fn caller(relay: &Relay, request: &HttpRequest, at: Timestamp) -> Result<Cal
     if !caller.permits(Scope::Inference) {
         return Err(Failure::scope_missing());
     }
-    Ok(caller)
+    Ok(())
 }
 
 /// Adds the key in the query, where Google's clients may put it; elsewhere it is none.

@@ -23,11 +23,14 @@ pub async fn serve(relay: web::Data<Relay>, request: HttpRequest, payload: web::
         Err(failure) => return visit.refuse(&request, &failure),
     };
     visit.line.route = route.pattern;
-    let caller = match inbound::caller(&relay, &request, at) {
+    let caller = match inbound::identified(&relay, &request, at) {
         Ok(caller) => caller,
         Err(failure) => return visit.refuse(&request, &failure),
     };
     visit.line.token = Some((caller.token().id, caller.token().user));
+    if let Err(failure) = inbound::check_caller(&caller, &request) {
+        return visit.refuse(&request, &failure);
+    }
     match &route.work {
         Work::Call(call) => {
             let Some(model) = percent::decode(model) else {

@@ -1,14 +1,15 @@
 //! Tokens on disk: reading, making, changing and deleting their rows, and pages of them.
 //! Counters are not this file's: they are written with the ledger rows they sum up.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::types::ToSqlOutput;
+use rusqlite::{Connection, OptionalExtension, ToSql, params};
 
 use crate::clock::Timestamp;
 use crate::ids::{TokenId, UserId};
 use crate::money::Money;
 use crate::store::token_record::read_token;
 use crate::store::{Effect, Txn, keys};
-use crate::tokens::KeyHash;
+use crate::tokens::{KeyHash, Scopes};
 
 pub use crate::store::token_record::{TokenRecord, TokenSettings};
 
@@ -111,30 +112,17 @@ pub struct NewToken {
 /// # Errors
 /// Of the store.
 pub fn insert(txn: &mut Txn<'_>, new: &NewToken) -> rusqlite::Result<TokenRecord> {
-    let s = &new.settings;
     let now = txn.now();
-    txn.sql().prepare_cached(include_str!("sql/token_insert.sql"))?.execute(params![
-        s.name,
-        status_of(s),
-        s.expires_at,
-        s.unlimited,
-        s.limits.daily.nanos(),
-        s.limits.monthly.nanos(),
-        s.model_limits_enabled,
-        s.model_limits,
-        s.group,
-        s.cross_group_retry,
-        s.allow_ips,
-        s.rpm,
-        s.tpm,
-        s.max_concurrency,
-        s.scopes.names().join(","),
-        s.metadata,
-        new.user.0,
-        new.origin,
-        now.millis(),
-        new.key.fingerprint(),
-    ])?;
+    let fingerprint = new.key.fingerprint();
+    let at = now.millis();
+    let mut values = values_of(&new.settings);
+    values.extend_from_slice(&[
+        (":user", &new.user.0),
+        (":origin", &new.origin),
+        (":now", &at),
+        (":fingerprint", &fingerprint),
+    ]);
+    txn.sql().prepare_cached(include_str!("sql/token_insert.sql"))?.execute(values.as_slice())?;
     let id = TokenId(txn.sql().last_insert_rowid());
     let record = TokenRecord {
         id,
@@ -145,7 +133,7 @@ pub fn insert(txn: &mut Txn<'_>, new: &NewToken) -> rusqlite::Result<TokenRecord
         accessed_at: now,
         granted: new.grant,
         used: Money::ZERO,
-        fingerprint: new.key.fingerprint(),
+        fingerprint,
     };
     let effect = record.to_effect()?;
     txn.effect(effect);
@@ -156,8 +144,40 @@ pub fn insert(txn: &mut Txn<'_>, new: &NewToken) -> rusqlite::Result<TokenRecord
     Ok(record)
 }
 
-const fn status_of(settings: &TokenSettings) -> i64 {
-    if settings.enabled { 1 } else { 2 }
+impl ToSql for Money {
+    /// Nanodollars, as every column of money holds them.
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.nanos().into())
+    }
+}
+
+impl ToSql for Scopes {
+    /// Their names, with commas between.
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.names().join(",").into())
+    }
+}
+
+/// What a statement binds of a token's settings, by the columns' names.
+fn values_of(s: &TokenSettings) -> Vec<(&'static str, &dyn ToSql)> {
+    vec![
+        (":name", &s.name),
+        (":status", if s.enabled { &1 } else { &2 }),
+        (":expires_at", &s.expires_at),
+        (":unlimited", &s.unlimited),
+        (":daily_limit", &s.limits.daily),
+        (":monthly_limit", &s.limits.monthly),
+        (":model_limits_enabled", &s.model_limits_enabled),
+        (":model_limits", &s.model_limits),
+        (":group", &s.group),
+        (":cross_group_retry", &s.cross_group_retry),
+        (":allow_ips", &s.allow_ips),
+        (":rpm", &s.rpm),
+        (":tpm", &s.tpm),
+        (":max_concurrency", &s.max_concurrency),
+        (":scopes", &s.scopes),
+        (":metadata", &s.metadata),
+    ]
 }
 
 /// Writes a live token's settings. What it used while it was unlimited is granted when that ends.
@@ -165,26 +185,9 @@ const fn status_of(settings: &TokenSettings) -> i64 {
 /// # Errors
 /// Of the store.
 pub fn update(txn: &mut Txn<'_>, before: &TokenRecord, settings: TokenSettings) -> rusqlite::Result<()> {
-    let s = &settings;
-    txn.sql().prepare_cached(include_str!("sql/token_update.sql"))?.execute(params![
-        s.name,
-        status_of(s),
-        s.expires_at,
-        s.unlimited,
-        s.limits.daily.nanos(),
-        s.limits.monthly.nanos(),
-        s.model_limits_enabled,
-        s.model_limits,
-        s.group,
-        s.cross_group_retry,
-        s.allow_ips,
-        s.rpm,
-        s.tpm,
-        s.max_concurrency,
-        s.scopes.names().join(","),
-        s.metadata,
-        before.id.0,
-    ])?;
+    let mut values = values_of(&settings);
+    values.push((":id", &before.id.0));
+    txn.sql().prepare_cached(include_str!("sql/token_update.sql"))?.execute(values.as_slice())?;
     if before.settings.unlimited && !settings.unlimited {
         txn.grant_token(before.id, before.user, Money::ZERO)?;
     }

@@ -192,7 +192,14 @@ fn addresses() {
         if is_allowed {
             answer.expect(200);
         } else {
-            answer.refuses(403, "ip_not_allowed");
+            let answer = answer.refuses(403, "ip_not_allowed");
+            let id = answer.header("x-request-id").unwrap();
+            let line =
+                gateway.log_shows(&format!("id={id} method=POST path=/v1/chat/completions status=403"));
+            assert!(line, "its line is written");
+            let (_, log) = gateway.printed();
+            let line = log.lines().find(|line| line.contains(id)).unwrap();
+            assert!(line.contains(&format!(" token={} ", token.id)), "whose it was: {line}");
         }
     }
 }

@@ -38,6 +38,8 @@ mod faults;
 #[cfg(test)]
 mod first_start;
 #[cfg(test)]
+mod framing;
+#[cfg(test)]
 mod gemini;
 #[cfg(test)]
 mod groups;
@@ -53,6 +55,8 @@ mod quota;
 mod races;
 #[cfg(test)]
 mod rates;
+#[cfg(test)]
+mod refusals;
 #[cfg(test)]
 mod responses;
 #[cfg(test)]
@@ -71,6 +75,8 @@ mod system;
 mod tidy;
 #[cfg(test)]
 mod token_api;
+#[cfg(test)]
+mod transcripts;
 #[cfg(test)]
 mod translate;
 #[cfg(test)]

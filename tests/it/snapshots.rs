@@ -1,4 +1,5 @@
-//! The wire format of refusals, kept as text in `snapshots/`: rows of the contract's tables that can be reached.
+//! The wire format of refusals, kept as text in `snapshots/`: rows of the contract's tables that can be reached. Those of every
+//! model route in its own dialect are in `refusals`.
 //! `UPDATE_SNAPSHOTS=1 cargo test snapshots` writes them anew; the difference is for a reviewer to judge.
 
 use std::fmt::Write as _;
@@ -9,7 +10,14 @@ use serde_json::{Value, json};
 use crate::harness::{Gateway, Mock, Reply, Request, Response, Settings, chat, now, unique};
 
 /// The files of `snapshots/`; any other there is an error.
-const FILES: &[&str] = &["model_routes.txt", "token_api.txt"];
+const FILES: &[&str] = &[
+    "model_routes.txt",
+    "refusals.txt",
+    "token_api.txt",
+    "transcript_anthropic.txt",
+    "transcript_gemini.txt",
+    "transcript_openai.txt",
+];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/snapshots")
@@ -20,7 +28,7 @@ fn is_update() -> bool {
     std::env::var_os("UPDATE_SNAPSHOTS").is_some_and(|value| value == "1")
 }
 
-fn compare(file: &str, text: &str) {
+pub fn compare(file: &str, text: &str) {
     assert!(FILES.contains(&file), "name {file} in FILES");
     let path = folder().join(file);
     if is_update() {
@@ -57,15 +65,15 @@ fn mask(word: &str) -> String {
     if digits >= 5 && digits == core.len() { word.replace(core, "<number>") } else { word.to_owned() }
 }
 
-fn masked(text: &str) -> String {
+pub fn masked(text: &str) -> String {
     let words: Vec<_> = text.split(' ').map(mask).collect();
     let mut result = words.clone();
     for (number, pair) in words.windows(2).enumerate() {
         // How long until a window ends depends on the hour.
-        if pair[1] == "s"
-            || pair[1].starts_with("second")
-            || pair[1].starts_with("minute")
-            || pair[1].starts_with("hour")
+        let is_number = pair[0].bytes().all(|byte| byte.is_ascii_digit());
+        let unit = pair[1].split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
+        if is_number
+            && (unit == "s" || ["second", "minute", "hour"].iter().any(|name| unit.starts_with(name)))
         {
             result[number] = "<number>".to_owned();
         }

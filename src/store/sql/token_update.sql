@@ -1,4 +1,5 @@
-UPDATE tokens SET name = ?1, status = ?2, expires_at = ?3, unlimited = ?4, daily_limit = ?5, monthly_limit = ?6,
-  model_limits_enabled = ?7, model_limits = ?8, group_name = ?9, cross_group_retry = ?10, allow_ips = ?11, rpm = ?12, tpm = ?13,
-  max_concurrency = ?14, scopes = ?15, metadata = ?16
-WHERE id = ?17
+UPDATE tokens SET name = :name, status = :status, expires_at = :expires_at, unlimited = :unlimited, daily_limit = :daily_limit,
+  monthly_limit = :monthly_limit, model_limits_enabled = :model_limits_enabled, model_limits = :model_limits, group_name = :group,
+  cross_group_retry = :cross_group_retry, allow_ips = :allow_ips, rpm = :rpm, tpm = :tpm, max_concurrency = :max_concurrency,
+  scopes = :scopes, metadata = :metadata
+WHERE id = :id

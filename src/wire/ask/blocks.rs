@@ -36,12 +36,7 @@ const PLAIN_TYPES: [&str; 13] = [
 /// # Errors
 /// When it is no JSON, too deep, or an object in it that is read has a key twice.
 pub(super) fn walk_messages<'a>(cursor: &mut Cursor<'a>, tally: &mut Tally<'a>) -> Result<(), JsonFault> {
-    let mut array = cursor.enter()?;
-    while cursor.next_item(&mut array)? {
-        tally.messages = tally.messages.saturating_add(1);
-        message(cursor, tally)?;
-    }
-    Ok(())
+    tally.messages(cursor, message)
 }
 
 /// Walks the content that comes next: text, a block, or an array of blocks.
@@ -49,22 +44,10 @@ pub(super) fn walk_messages<'a>(cursor: &mut Cursor<'a>, tally: &mut Tally<'a>) 
 /// # Errors
 /// As [`walk_messages`].
 pub(super) fn walk_content<'a>(cursor: &mut Cursor<'a>, tally: &mut Tally<'a>) -> Result<(), JsonFault> {
-    match cursor.kind()? {
-        Kind::Array => {
-            let mut array = cursor.enter()?;
-            while cursor.next_item(&mut array)? {
-                block(cursor, tally)?;
-            }
-            Ok(())
-        }
-        _ => block(cursor, tally),
-    }
+    tally.content(cursor, block)
 }
 
 fn message<'a>(cursor: &mut Cursor<'a>, tally: &mut Tally<'a>) -> Result<(), JsonFault> {
-    if cursor.kind()? != Kind::Object {
-        return tally.walk(cursor);
-    }
     let mut names = Names::default();
     let mut object = cursor.enter()?;
     while let Some(key) = cursor.next_key(&mut object)? {
@@ -82,9 +65,6 @@ fn message<'a>(cursor: &mut Cursor<'a>, tally: &mut Tally<'a>) -> Result<(), Jso
 }
 
 fn block<'a>(cursor: &mut Cursor<'a>, tally: &mut Tally<'a>) -> Result<(), JsonFault> {
-    if cursor.kind()? != Kind::Object {
-        return tally.walk(cursor);
-    }
     let mut names = Names::default();
     let mut object = cursor.enter()?;
     while let Some(key) = cursor.next_key(&mut object)? {

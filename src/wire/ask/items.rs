@@ -37,16 +37,7 @@ const PLAIN_TYPES: [&str; 17] = [
 /// # Errors
 /// When it is no JSON, too deep, or an object in it that is read has a key twice.
 pub(super) fn walk_items<'a>(cursor: &mut Cursor<'a>, tally: &mut Tally<'a>) -> Result<(), JsonFault> {
-    let mut array = cursor.enter()?;
-    while cursor.next_item(&mut array)? {
-        tally.messages = tally.messages.saturating_add(1);
-        if cursor.kind()? == Kind::Object {
-            item(cursor, tally)?;
-        } else {
-            tally.walk(cursor)?;
-        }
-    }
-    Ok(())
+    tally.messages(cursor, item)
 }
 
 fn item<'a>(cursor: &mut Cursor<'a>, tally: &mut Tally<'a>) -> Result<(), JsonFault> {

@@ -67,18 +67,10 @@ enum Media {
 /// # Errors
 /// When it is no JSON, too deep, or an object in it that is read has a key twice.
 pub(super) fn walk_messages<'a>(cursor: &mut Cursor<'a>, tally: &mut Tally<'a>) -> Result<(), JsonFault> {
-    let mut array = cursor.enter()?;
-    while cursor.next_item(&mut array)? {
-        tally.messages = tally.messages.saturating_add(1);
-        message(cursor, tally)?;
-    }
-    Ok(())
+    tally.messages(cursor, message)
 }
 
 fn message<'a>(cursor: &mut Cursor<'a>, tally: &mut Tally<'a>) -> Result<(), JsonFault> {
-    if cursor.kind()? != Kind::Object {
-        return tally.walk(cursor);
-    }
     let mut names = Names::default();
     let mut object = cursor.enter()?;
     while let Some(key) = cursor.next_key(&mut object)? {
@@ -105,22 +97,10 @@ fn message<'a>(cursor: &mut Cursor<'a>, tally: &mut Tally<'a>) -> Result<(), Jso
 /// # Errors
 /// As [`walk_messages`].
 pub(super) fn content<'a>(cursor: &mut Cursor<'a>, tally: &mut Tally<'a>) -> Result<(), JsonFault> {
-    match cursor.kind()? {
-        Kind::Array => {
-            let mut array = cursor.enter()?;
-            while cursor.next_item(&mut array)? {
-                part(cursor, tally)?;
-            }
-            Ok(())
-        }
-        _ => part(cursor, tally),
-    }
+    tally.content(cursor, part)
 }
 
 fn part<'a>(cursor: &mut Cursor<'a>, tally: &mut Tally<'a>) -> Result<(), JsonFault> {
-    if cursor.kind()? != Kind::Object {
-        return tally.walk(cursor);
-    }
     let mut names = Names::default();
     let mut object = cursor.enter()?;
     while let Some(key) = cursor.next_key(&mut object)? {

@@ -26,6 +26,9 @@ const STRUCTURE: [&str; 15] = [
     "url",
 ];
 
+/// Walks the object that comes next.
+pub(super) type Walk<'a> = fn(&mut Cursor<'a>, &mut Tally<'a>) -> Result<(), JsonFault>;
+
 /// What was walked so far.
 #[derive(Debug, Default)]
 pub(super) struct Tally<'a> {
@@ -109,6 +112,38 @@ impl<'a> Tally<'a> {
             Kind::Number | Kind::True | Kind::False | Kind::Null => self.raw(cursor.skip()?),
         }
         Ok(())
+    }
+
+    /// Walks the array of messages that comes next, of which each object is one that `message` walks.
+    ///
+    /// # Errors
+    /// As [`Tally::walk`], and what `message` finds wrong.
+    pub(super) fn messages(&mut self, cursor: &mut Cursor<'a>, message: Walk<'a>) -> Result<(), JsonFault> {
+        let mut array = cursor.enter()?;
+        while cursor.next_item(&mut array)? {
+            self.messages = self.messages.saturating_add(1);
+            self.part(cursor, message)?;
+        }
+        Ok(())
+    }
+
+    /// Walks the content that comes next: text, a part, or an array of parts, of which `part` walks the objects.
+    ///
+    /// # Errors
+    /// As [`Tally::walk`], and what `part` finds wrong.
+    pub(super) fn content(&mut self, cursor: &mut Cursor<'a>, part: Walk<'a>) -> Result<(), JsonFault> {
+        if cursor.kind()? != Kind::Array {
+            return self.part(cursor, part);
+        }
+        let mut array = cursor.enter()?;
+        while cursor.next_item(&mut array)? {
+            self.part(cursor, part)?;
+        }
+        Ok(())
+    }
+
+    fn part(&mut self, cursor: &mut Cursor<'a>, part: Walk<'a>) -> Result<(), JsonFault> {
+        if cursor.kind()? == Kind::Object { part(cursor, self) } else { self.walk(cursor) }
     }
 
     /// Walks the member `key`, whose value comes next.
