@@ -23,8 +23,7 @@ let token;
 let models;
 let client;
 
-const connect = (apiKey, options) =>
-  new GoogleGenAI({ apiKey, httpOptions: { baseUrl: world.GATEWAY, ...options } });
+const connect = (apiKey, options) => new GoogleGenAI({ apiKey, httpOptions: { baseUrl: world.GATEWAY, ...options } });
 
 beforeEach(async () => {
   token = await world.token();
@@ -66,7 +65,10 @@ test("a stream", async () => {
     chunks.map((chunk) => chunk.text),
     ["The mock ", "provider ", "speaks: été 🚀"],
   );
-  assert.deepEqual([chunks.at(-1).candidates[0].finishReason, chunks.at(-1).usageMetadata.totalTokenCount], ["STOP", 26]);
+  assert.deepEqual(
+    [chunks.at(-1).candidates[0].finishReason, chunks.at(-1).usageMetadata.totalTokenCount],
+    ["STOP", 26],
+  );
   assert.deepEqual(await world.paid(token, 1), [world.BILLED_GEMINI]);
 });
 

@@ -98,13 +98,7 @@ for (const [name, call] of Object.entries(CALLS)) {
   for (const [fields, options, kind, status, code] of [
     [{ remain_quota: 0 }, {}, OpenAI.APIError, 402, "insufficient_quota"],
     [{ daily_quota: 1 }, {}, OpenAI.RateLimitError, 429, "daily_limit_exceeded"],
-    [
-      { model_limits_enabled: true, model_limits: "demo" },
-      {},
-      OpenAI.PermissionDeniedError,
-      403,
-      "model_not_allowed",
-    ],
+    [{ model_limits_enabled: true, model_limits: "demo" }, {}, OpenAI.PermissionDeniedError, 403, "model_not_allowed"],
     [{}, { model: "nope" }, OpenAI.NotFoundError, 404, "model_not_found"],
     [{}, { model: "unpriced" }, OpenAI.APIError, 402, "model_not_priced"],
   ]) {

@@ -42,7 +42,10 @@ test("a response and its cost", async () => {
   const [row] = await world.rows(token, 1);
   assert.deepEqual([row.id, world.nanodollars(row.charged_usd)], [request_id, world.BILLED_RESPONSE]);
   const [{ body }] = await world.received(model);
-  assert.deepEqual([body.input, body.instructions, body.max_output_tokens, body.store], [HELLO, "Be brief", 100, false]);
+  assert.deepEqual(
+    [body.input, body.instructions, body.max_output_tokens, body.store],
+    [HELLO, "Be brief", 100, false],
+  );
 });
 
 test("a stream", async () => {

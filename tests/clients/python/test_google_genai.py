@@ -133,7 +133,8 @@ def test_a_chat(driver, client, token):
 def test_functions_there_and_back(driver, client, token):
     model = world.fresh("gm-tools")
     config = types.GenerateContentConfig(
-        tools=[DECLARED], tool_config={"function_calling_config": {"mode": "ANY", "allowed_function_names": ["get_weather"]}}
+        tools=[DECLARED],
+        tool_config={"function_calling_config": {"mode": "ANY", "allowed_function_names": ["get_weather"]}},
     )
     question = types.UserContent("What is the weather?")
     asked = driver.run(client.models.generate_content(model=model, contents=[question], config=config))

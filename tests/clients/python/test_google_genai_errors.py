@@ -129,9 +129,7 @@ def test_a_provider_that_is_too_slow(driver, connect):
 
 def test_a_stream_that_breaks(driver, connect):
     token = world.token()
-    stream = driver.run(
-        connect(token.key).models.generate_content_stream(model=world.fresh("gf-cut"), contents=HELLO)
-    )
+    stream = driver.run(connect(token.key).models.generate_content_stream(model=world.fresh("gf-cut"), contents=HELLO))
     with pytest.raises(genai.errors.APIError) as caught:
         driver.each(stream)
     assert (caught.value.code, caught.value.status) == (502, "UNAVAILABLE")

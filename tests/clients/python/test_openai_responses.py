@@ -211,9 +211,7 @@ def test_a_provider_that_is_too_slow(driver, connect):
 
 def test_a_stream_that_breaks(driver, connect):
     token = world.token()
-    stream = driver.run(
-        connect(token.key).responses.create(model=world.fresh("f-cut"), input="Say hello", stream=True)
-    )
+    stream = driver.run(connect(token.key).responses.create(model=world.fresh("f-cut"), input="Say hello", stream=True))
     with pytest.raises(openai.APIError) as caught:
         driver.each(stream)
     assert caught.value.code == "upstream_error"
