@@ -183,6 +183,26 @@ CREATE TABLE usage (
   PRIMARY KEY (day, token_id, model)
 ) STRICT, WITHOUT ROWID;
 
+-- Which channel made a response that its provider stores, and for which token, so that what follows it up (`GET`, `DELETE`,
+-- `previous_response_id`, …) goes to that channel, and for that token alone. Rows live 30 days, or until the response or the
+-- token is deleted (of more than a thousand of one token the rest goes with its age: nobody can ask for it). No rows are
+-- written for other routes, or where the client says `store: false`.
+-- An id means something at its channel alone, and there it is the token's that had it first: a provider that repeats one, or lets
+-- a client choose it, takes no response from anybody and shows it to nobody. The key serves the look-ups, by id; most providers'
+-- ids begin with the time, so rows are appended.
+CREATE TABLE responses (
+  id       TEXT    NOT NULL CHECK (length(id) BETWEEN 1 AND 256),  -- the provider's own
+  channel  TEXT    NOT NULL,
+  token_id INTEGER NOT NULL,                                -- who asked for it
+  model    TEXT    NOT NULL,                                -- the public name
+  made_at  INTEGER NOT NULL,
+  PRIMARY KEY (id, channel)
+) STRICT, WITHOUT ROWID;
+-- They go with their token.
+CREATE INDEX responses_by_token ON responses (token_id);
+-- The oldest go first. It grows at its end.
+CREATE INDEX responses_by_age ON responses (made_at);
+
 -- `Idempotency-Key`: what a call that made or added something did, for 24 hours.
 CREATE TABLE idempotency (
   caller     INTEGER NOT NULL,                              -- the calling token; 0 is the local administrator

@@ -99,6 +99,19 @@ impl Directory {
         self.supply.roster.channels().iter().find(|channel| channel.name.as_str() == name)
     }
 
+    /// The channel `name`, where there is one that `token` reaches and that speaks `dialect`.
+    pub fn reached(&self, token: &ApiToken, name: &ChannelName, dialect: Dialect) -> Option<&Arc<Channel>> {
+        let channel = self.channel(name.as_str())?;
+        let has = |group: &str| channel.groups.iter().any(|name| name == group);
+        let crosses = || token.cross_group_retry && self.supply.groups.names().any(has);
+        ((has(&token.group) || crosses()) && channel.answers(dialect)).then_some(channel)
+    }
+
+    /// The market of all channels, or of the one that alone may serve a request.
+    pub const fn choice<'a>(&'a self, only: Option<&'a ChannelName>) -> Choice<'a> {
+        Choice { directory: self, only }
+    }
+
     /// The public names of the models that `token` may call now, sorted.
     pub fn models(&self, token: &ApiToken) -> BTreeSet<String> {
         let named = self.supply.roster.channels().iter().flat_map(|channel| self.named_models(channel));
@@ -217,6 +230,39 @@ impl Directory {
     }
 }
 
+/// The channels that a request may choose from.
+#[derive(Copy, Clone, Debug)]
+pub struct Choice<'a> {
+    directory: &'a Directory,
+    only: Option<&'a ChannelName>,
+}
+
+impl Choice<'_> {
+    fn find_channel(&self, token: &ApiToken, model: &str, dialect: Dialect) -> Option<&Arc<Channel>> {
+        let directory = self.directory;
+        match self.only {
+            None => directory.find_channel(token, model, |channel| channel.answers(dialect)),
+            Some(name) => {
+                directory.reached(token, name, dialect).filter(|channel| directory.serves(channel, model))
+            }
+        }
+    }
+}
+
+impl Market for Choice<'_> {
+    fn is_current(&self, caller: &Caller, at: Timestamp) -> bool {
+        caller.is_current(self.directory, at)
+    }
+
+    fn channel(&self, token: &ApiToken, model: &str, dialect: Dialect) -> Option<ChannelName> {
+        self.find_channel(token, model, dialect).map(|channel| channel.name.clone())
+    }
+
+    fn offer(&self, token: &ApiToken, model: &str, dialect: Dialect) -> Result<Offer, MarketFault> {
+        self.directory.offer_of(token, model, self.find_channel(token, model, dialect))
+    }
+}
+
 impl Registry for Directory {
     fn find(&self, hash: &KeyHash) -> Option<Found> {
         self.read(|tables| {
@@ -235,15 +281,14 @@ impl Registry for Directory {
 
 impl Market for Directory {
     fn is_current(&self, caller: &Caller, at: Timestamp) -> bool {
-        caller.is_current(self, at)
+        self.choice(None).is_current(caller, at)
     }
 
     fn channel(&self, token: &ApiToken, model: &str, dialect: Dialect) -> Option<ChannelName> {
-        let channel = self.find_channel(token, model, |channel| channel.answers(dialect))?;
-        Some(channel.name.clone())
+        self.choice(None).channel(token, model, dialect)
     }
 
     fn offer(&self, token: &ApiToken, model: &str, dialect: Dialect) -> Result<Offer, MarketFault> {
-        self.offer_of(token, model, self.find_channel(token, model, |channel| channel.answers(dialect)))
+        self.choice(None).offer(token, model, dialect)
     }
 }

@@ -1,4 +1,4 @@
-//! Identities: of users, tokens, channels and requests. Owns the types and how a request id is minted;
+//! Identities: of users, tokens, channels, requests and stored responses. Owns the types and how a request id is minted;
 //! must not know what they identify.
 
 use std::cell::RefCell;
@@ -44,6 +44,29 @@ impl ChannelName {
 impl fmt::Display for ChannelName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// The longest id of a response, in bytes.
+const LONGEST_RESPONSE_ID: usize = 256;
+
+/// A provider's own id of a response that it stores. Of characters alone that mean nothing in a path, a query or a log.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ResponseId(Arc<str>);
+
+impl ResponseId {
+    /// Reads one as its provider spells it: 1 to 256 ASCII letters, digits and `_-.:=`, a letter or a digit first; `None` for
+    /// anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:=".contains(&byte);
+        let begins = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+        let is_id = begins && text.len() <= LONGEST_RESPONSE_ID && text.bytes().all(is_plain);
+        is_id.then(|| Self(Arc::from(text)))
+    }
+
+    /// As its provider spells it.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -156,6 +179,21 @@ mod tests {
     fn what_is_not_an_id_is_refused() {
         for text in ["", "01901234-5678-7fff-bfff-fffffffffff", "01901234x5678-7fff-bfff-ffffffffffff"] {
             assert_eq!(RequestId::parse(text), None, "{text}");
+        }
+    }
+    #[test]
+    fn an_id_of_a_response_is_safe_wherever_it_stands() {
+        let longest = "r".repeat(LONGEST_RESPONSE_ID);
+        for text in
+            ["resp_67ccd2bed1ec8190-b14f", "ad5663da-63e6-86c6-e0be-ff15effa8357", "a:b=c.d", &longest]
+        {
+            assert_eq!(ResponseId::parse(text).unwrap().as_str(), text);
+        }
+        let longer = format!("{longest}r");
+        for text in
+            ["", ".", "..", "-x", "a/b", "a%2Fb", "a b", "a?b", "a#b", "a\\b", "a\nb", "é", "a\0", &longer]
+        {
+            assert_eq!(ResponseId::parse(text), None, "{text:?}");
         }
     }
 }

@@ -24,6 +24,7 @@
 //! | [`ledger`] | `Book`: every rule of money; reservations, windows, the journal's sending half | SQL, HTTP, models' prices |
 //! | [`limits`] | requests and tokens a minute, requests in flight | money |
 //! | [`admission`] | `Gate`: the one place that lets a request through | HTTP, SQL, how a refusal is worded |
+//! | [`stored`] | which channel made a response that its provider stores, and for which token; what must keep that | SQL, HTTP, what it says |
 //! | [`telemetry`] | the log, one line per request; metrics | keys, prompts, completions |
 //! | [`channels`] | configured providers, the HTTP client, the `demo` provider | money, dialects' bodies |
 //! | [`directory`] | the board: live tokens, prices, channels | SQL, HTTP |
@@ -47,7 +48,9 @@
 //! | `relay::verdict` | `Settlement` | what it costs, from how it ended and what was seen; pure |
 //! | `Admission::settle` | `Charged` and its `Ack` | it consumes: paid once. The last byte waits for the `Ack` |
 //!
-//! A call that is declared free goes through `Gate::admit_free` and holds nothing (`pump::free`).
+//! A call that is declared free goes through `Gate::admit_free` and holds nothing (`pump::free`). What follows up a stored
+//! response is free too, and goes to the channel that made it (`relay::follow_up`, `pump::follow_up`): the pump has that
+//! remembered (`pump::kept`) before the client learns the response's id.
 //!
 //! Where nobody serves the model in the client's dialect, `relay::call` makes the `Ask` into one of another dialect
 //! (`relay::interpret`, `wire::Translation`) and asks the gate again: from there on the body that was made is what is held for, cut,
@@ -76,8 +79,8 @@
 //! # Where the tree differs from what you might expect
 //!
 //! - No `lib.rs`: every room is private, so the dead-code lint sees the whole program.
-//! - Traits point downwards: `ledger::Journal`, `admission::Market` and `tokens::Registry` are declared where they are
-//!   needed; `store` and `directory`, above, implement them.
+//! - Traits point downwards: `ledger::Journal`, `stored::Shelf`, `admission::Market` and `tokens::Registry` are declared where
+//!   they are needed; `store` and `directory`, above, implement them.
 //! - Routes are not actix's. `server::dispatch` chooses a room by path; the rooms have one table each (`wire::endpoints`,
 //!   `api::routes`).
 //! - `api` needs no server. A command without a running server calls the same `Desk` in its own process.
@@ -105,6 +108,7 @@ mod ledger;
 mod limits;
 
 mod admission;
+mod stored;
 mod telemetry;
 
 mod channels;

@@ -25,8 +25,33 @@ impl Gate {
             return Err(Refusal::ModelNotAllowed);
         }
         let channel = market.channel(token, &ask.model, ask.form.dialect()).ok_or(Refusal::ModelNotFound)?;
+        self.pass_free(request, channel, market)
+    }
+
+    /// The same for a request that `channel` alone can answer, whatever models it serves; `None` where it is gone.
+    ///
+    /// # Errors
+    /// The first thing in the decision order that says no.
+    pub fn admit_follow_up(
+        &self,
+        request: &Request<'_>,
+        channel: Option<&ChannelName>,
+        market: &impl Market,
+    ) -> Result<FreeAdmission, Refusal> {
+        if !request.caller.token().permits_model(&request.ask.model) {
+            return Err(Refusal::ModelNotAllowed);
+        }
+        self.pass_free(request, channel.ok_or(Refusal::ModelNotFound)?.clone(), market)
+    }
+
+    fn pass_free(
+        &self,
+        request: &Request<'_>,
+        channel: ChannelName,
+        market: &impl Market,
+    ) -> Result<FreeAdmission, Refusal> {
         let mut seat = Seat::default();
-        let mut turn = self.turn(token, &mut seat);
+        let mut turn = self.turn(request.caller.token(), &mut seat);
         turn.check_request().map_err(Refusal::Rate)?;
         let place = self.limiter.enter().ok_or(Refusal::Overloaded)?;
         if !market.is_current(request.caller, self.clock.now()) {

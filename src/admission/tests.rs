@@ -849,3 +849,35 @@ fn the_cap_that_is_paid_for_is_the_largest() {
         }
     }
 }
+
+/// A follow-up, also of an exhausted token: everything is wrong at first, and each step rights what was told.
+#[test]
+fn a_follow_up_is_refused_in_order_and_costs_nothing() {
+    let mut stand = Stand::new(0);
+    stand.token.models = Some(ModelList::parse("other").unwrap());
+    stand.token.rpm = 1;
+    stand.shop.1.store(false, Ordering::SeqCst);
+    let about = Arc::new(Ask::about("nowhere"));
+    let name = ChannelName(Arc::from("c"));
+    let follow = |stand: &Stand, channel: Option<&ChannelName>| {
+        let (caller, at) = (caller(&stand.token), stand.clock.now());
+        let request = Request { caller: &caller, ask: &about, id: RequestId::mint(at), at };
+        stand.gate.admit_follow_up(&request, channel, &stand.shop)
+    };
+    let occupied = stand.occupy();
+    assert!(occupied.is_some());
+    let before = stand.figures();
+    assert_eq!(follow(&stand, None).err(), Some(Refusal::ModelNotAllowed));
+    stand.token.models = None;
+    assert_eq!(follow(&stand, None).err(), Some(Refusal::ModelNotFound));
+    assert!(matches!(follow(&stand, Some(&name)).err(), Some(Refusal::Rate(_))));
+    assert_eq!(stand.figures(), before);
+    stand.token.rpm = 2;
+    stand.clock.set(Timestamp::from_secs(NOON + 60));
+    assert_eq!(follow(&stand, Some(&name)).err(), Some(Refusal::CallerChanged));
+    stand.shop.1.store(true, Ordering::SeqCst);
+    // Whatever models the channel serves now, and though the model has no price.
+    let admission = follow(&stand, Some(&name)).ok().unwrap();
+    assert_eq!(admission.channel, name);
+    assert!(stand.notes.holds.lock().unwrap().is_empty());
+}

@@ -1,6 +1,7 @@
 //! The built-in provider: answers the calls of OpenAI's dialect and of Anthropic's on the spot, with no network and no
-//! account, so that a first run works. Deterministic: the same body at the same moment gives the same answer. Must not know
-//! of connections, budgets or prices; its usage figures are real by its own count, see [`count`].
+//! account, so that a first run works. Deterministic: the same body at the same moment gives the same answer, but for the ids of
+//! responses, the last few of which it stores in memory ([`stored`]). Must not know of connections, budgets or prices; its usage
+//! figures are real by its own count, see [`count`].
 
 mod chat;
 mod completions;
@@ -10,6 +11,7 @@ mod messages;
 mod ranking;
 mod responses;
 mod speech;
+mod stored;
 
 use std::time::Duration;
 
@@ -17,7 +19,7 @@ use bytes::Bytes;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::client::{HeaderMap, HeaderValue, ProviderReply, ReplyBody, StatusCode, header};
+use super::client::{HeaderMap, HeaderValue, Method, ProviderReply, ReplyBody, StatusCode, header};
 use crate::clock::Timestamp;
 
 /// The pause between two words of a stream.
@@ -47,6 +49,11 @@ pub fn answer(target: &str, body: &Bytes, created: Timestamp) -> ProviderReply {
         _ if path.contains("/models/") => gemini::answer(path, query, body),
         _ => chat::answer(body, created),
     }
+}
+
+/// Answers what follows up a response that the demo stores: `method` on a provider's own path and query.
+pub fn follow_up(method: &Method, target: &str) -> ProviderReply {
+    stored::answer(method, target)
 }
 
 /// The number of units (the demo's "tokens") of `text`: each run of letters and digits is one, and so is every other

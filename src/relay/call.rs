@@ -8,7 +8,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use tokio::sync::oneshot;
 
-use crate::admission::{FreeAdmission, PendingAdmission, Refusal, Request};
+use crate::admission::{FreeAdmission, Market, PendingAdmission, Refusal, Request};
 use crate::relay::carried::Carried;
 use crate::relay::client::{Client, Head};
 use crate::relay::failure::{Failure, Listener, refused};
@@ -17,13 +17,13 @@ use crate::relay::pump::{Admitted, Exchange, run};
 use crate::relay::running::Run;
 use crate::relay::stopwatch::Stopwatch;
 use crate::relay::visit::{Visit, sign};
-use crate::relay::{Relay, headers};
+use crate::relay::{Relay, follow_up, headers};
 use crate::telemetry::RequestLine;
 use crate::tokens::Caller;
 use crate::wire::{Ask, AskLimits, Call, Charge, Translation};
 
 /// How often a caller may be changed while it is let through.
-const CHANGES: usize = 8;
+pub const CHANGES: usize = 8;
 
 /// What the log says of a request whose client was sent no status.
 const CLIENT_CLOSED: u16 = 499;
@@ -34,7 +34,7 @@ pub struct Incoming {
     pub relay: Arc<Relay>,
     /// The request.
     pub request: HttpRequest,
-    /// The model that its path names, percent-decoded; empty where its body does.
+    /// The model, or the response, that its path names, percent-decoded; empty where its body names the model.
     pub model: String,
     /// Who calls.
     pub caller: Caller,
@@ -61,6 +61,10 @@ pub async fn answer(incoming: Incoming, call: &'static Call, payload: web::Paylo
         Err(fault) => return visit.told(&fault.into()),
     };
     visit.line.model = Some(ask.model.clone());
+    let only = match follow_up::only(&relay, &caller, &ask).await {
+        Ok(only) => only,
+        Err(failure) => return visit.told(&failure),
+    };
     // From here on a stop waits for it: also between the hold and the pump.
     let Some(running) = relay.running.begin() else { return visit.told(&Failure::overloaded()) };
     let id = visit.listener.id;
@@ -73,6 +77,7 @@ pub async fn answer(incoming: Incoming, call: &'static Call, payload: web::Paylo
         buffered,
         relay,
         call,
+        only,
         ask,
         id,
         watch,
@@ -162,14 +167,14 @@ async fn admit(
     for _ in 0..CHANGES {
         let relay = &exchange.relay;
         let asked = Request { caller: &caller, ask: &exchange.ask, id: exchange.id, at: relay.clock.now() };
-        match relay.gate.admit(asked, &*relay.directory).await {
+        match relay.gate.admit(asked, &relay.directory.choice(exchange.only.as_ref())).await {
             Ok(pending) => return Ok(pending),
             Err(Refusal::CallerChanged) => {
                 caller = inbound::caller(relay, request, relay.clock.now())?;
                 exchange.token = Arc::clone(caller.token());
             }
             // Nobody speaks the client's dialect: whoever serves the model in another is asked in that.
-            Err(Refusal::ModelNotFound) if exchange.translation.is_none() => {
+            Err(Refusal::ModelNotFound) if exchange.translation.is_none() && exchange.only.is_none() => {
                 exchange.translate(caller.token()).map_err(|mut failure| {
                     failure.headers.extend(exchange.rate_headers());
                     failure
@@ -190,7 +195,7 @@ fn admit_free(
     for _ in 0..CHANGES {
         let relay = &exchange.relay;
         let asked = Request { caller: &caller, ask: &exchange.ask, id: exchange.id, at: relay.clock.now() };
-        match relay.gate.admit_free(&asked, &*relay.directory) {
+        match relay.gate.admit_free(&asked, &relay.directory.choice(exchange.only.as_ref())) {
             Ok(admission) => return Ok(admission),
             Err(Refusal::CallerChanged) => {
                 caller = inbound::caller(relay, request, relay.clock.now())?;
@@ -203,12 +208,21 @@ fn admit_free(
 }
 
 fn failure_of(exchange: &Exchange, refusal: &Refusal, caller: &Caller) -> Failure {
-    let mut failure = refused(refusal, caller.token(), &exchange.ask.model);
+    let (model, directory) = (&exchange.ask.model, &exchange.relay.directory);
+    let is_elsewhere = *refusal == Refusal::ModelNotFound
+        && exchange.only.is_some()
+        && Market::channel(&**directory, caller.token(), model, exchange.dialect).is_some();
+    let mut failure = if is_elsewhere {
+        follow_up::served_elsewhere(model)
+    } else {
+        refused(refusal, caller.token(), model)
+    };
     failure.headers.extend(exchange.rate_headers());
     failure
 }
 
-fn respond(head: Head, to: Listener) -> HttpResponse {
+/// The answer that a head begins.
+pub fn respond(head: Head, to: Listener) -> HttpResponse {
     let (status, headers) = match &head {
         Head::Failed(failure) => return failure.response(to),
         Head::Whole { status, headers, .. } => (*status, headers),

@@ -100,7 +100,7 @@ impl Failure {
     }
 
     /// The route has other methods.
-    pub fn method_not_allowed(allow: &'static str) -> Self {
+    pub fn method_not_allowed(allow: &str) -> Self {
         let message = format!("This route answers {allow} alone.");
         Self::new(405, ErrorKind::Invalid, "method_not_allowed", message).with("allow", allow)
     }
@@ -126,6 +126,16 @@ impl Failure {
         let message =
             format!("There is no model {model:?} for this API key; GET /v1/models lists those there are.");
         Self::new(404, ErrorKind::NotFound, "model_not_found", message).about("model")
+    }
+
+    /// A response that the token cannot follow up: unknown, another token's, too old, or made by a channel that is gone.
+    pub fn response_not_found(id: &str) -> Self {
+        let id: String = id.chars().take(80).collect();
+        let message = format!(
+            "There is no response {id:?} that can be followed up with this API key: its provider must store it, and it is \
+             remembered for 30 days, for the key that asked for it."
+        );
+        Self::new(404, ErrorKind::NotFound, "not_found", message)
     }
 
     /// A parameter that is wrong.
@@ -374,6 +384,7 @@ mod tests {
             (not_priced("m"), "402 model_not_priced"),
             (Failure::scope_missing(), "403 scope_missing"),
             (Failure::model_not_found("m"), "404 model_not_found"),
+            (Failure::response_not_found("resp_1"), "404 not_found"),
             (Failure::method_not_allowed("GET"), "405 method_not_allowed"),
             (Failure::request_timeout(), "408 request_timeout"),
             (Failure::request_too_large(1), "413 request_too_large"),
@@ -393,6 +404,7 @@ mod tests {
             "authentication_error authentication_error UNAUTHENTICATED",
             "insufficient_quota billing_error FAILED_PRECONDITION",
             "permission_error permission_error PERMISSION_DENIED",
+            "not_found_error not_found_error NOT_FOUND",
             "not_found_error not_found_error NOT_FOUND",
             "invalid_request_error invalid_request_error INVALID_ARGUMENT",
             "invalid_request_error request_too_large INVALID_ARGUMENT",

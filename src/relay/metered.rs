@@ -1,16 +1,19 @@
 //! An exchange under way, and the money it holds: whatever ends it, it is settled once, with what the meter saw.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::admission::Admission;
+use crate::clock::Timestamp;
 use crate::ledger::{Charged, StoreFault};
 use crate::money::Money;
 use crate::relay::verdict::{Case, Ending, settlement};
+use crate::stored::StoredResponse;
 use crate::telemetry::{Metrics, RequestLine};
 use crate::wire::Meter;
 
 /// How long a client waits for its settlement to be durable.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What the log says of a request whose client was sent no status.
 const CLIENT_CLOSED: u16 = 499;
@@ -21,6 +24,8 @@ pub struct Metered {
     /// Watches the answer.
     pub meter: Meter,
     attempts: i64,
+    /// Whether its response was given out to be remembered.
+    is_kept: bool,
 }
 
 struct Open {
@@ -31,7 +36,7 @@ struct Open {
 impl Metered {
     /// An admitted request before it is sent.
     pub fn new(admission: Admission, line: RequestLine, meter: Meter) -> Self {
-        Self { open: Some(Open { admission, line }), meter, attempts: 0 }
+        Self { open: Some(Open { admission, line }), meter, attempts: 0, is_kept: false }
     }
 
     /// Notes that the provider may see the request from now on.
@@ -40,6 +45,20 @@ impl Metered {
         if let Some(open) = &mut self.open {
             open.admission.dispatch();
         }
+    }
+
+    /// What is to be remembered at `at` of a response whose id has gone by: once, and before it is settled.
+    pub fn take_response(&mut self, at: Timestamp) -> Option<StoredResponse> {
+        let id = self.meter.response_id().filter(|_| !self.is_kept)?.clone();
+        let hold = self.open.as_ref()?.admission.hold();
+        self.is_kept = true;
+        Some(StoredResponse {
+            id,
+            token: hold.token,
+            channel: hold.channel.clone(),
+            model: Arc::clone(&hold.model),
+            made_at: at,
+        })
     }
 
     /// Settles what was charged for `ending`, of which the client is told `status`, and logs the request. Only the first call

@@ -11,6 +11,7 @@ mod carried;
 mod client;
 pub mod failure;
 mod feed;
+mod follow_up;
 mod headers;
 pub mod inbound;
 mod interpret;
@@ -30,6 +31,7 @@ use std::time::Duration;
 use crate::admission::Gate;
 use crate::clock::Clock;
 use crate::directory::Directory;
+use crate::stored::Shelf;
 use crate::telemetry::Metrics;
 
 use buffers::Buffers;
@@ -66,10 +68,27 @@ pub struct Settings {
     pub max_choices: i64,
 }
 
+/// What a relay is put together from.
+pub struct Parts {
+    /// Who lets requests through.
+    pub gate: Gate,
+    /// Tokens, models, channels.
+    pub directory: Arc<Directory>,
+    /// Where stored responses are remembered.
+    pub shelf: Arc<dyn Shelf>,
+    /// Time.
+    pub clock: Clock,
+    /// What the operator sets.
+    pub settings: Settings,
+    /// Where it counts.
+    pub metrics: Arc<Metrics>,
+}
+
 /// Everything a request meets on its way; shared by all workers.
 pub struct Relay {
     gate: Gate,
     directory: Arc<Directory>,
+    shelf: Arc<dyn Shelf>,
     clock: Clock,
     settings: Settings,
     buffers: Arc<Buffers>,
@@ -78,16 +97,11 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// A relay behind `gate`, which counts in `metrics`.
-    pub fn new(
-        gate: Gate,
-        directory: Arc<Directory>,
-        clock: Clock,
-        settings: Settings,
-        metrics: Arc<Metrics>,
-    ) -> Self {
+    /// A relay of these parts.
+    pub fn new(parts: Parts) -> Self {
+        let Parts { gate, directory, shelf, clock, settings, metrics } = parts;
         let buffers = Arc::new(Buffers::new(settings.max_buffered_bytes));
-        Self { gate, directory, clock, settings, buffers, running: Arc::default(), metrics }
+        Self { gate, directory, shelf, clock, settings, buffers, running: Arc::default(), metrics }
     }
 
     /// The exchanges that run.

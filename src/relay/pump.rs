@@ -1,7 +1,9 @@
 //! The pump: owns an exchange with a provider from the hold to the settlement, whatever its client does.
 
 mod events;
+mod follow_up;
 mod free;
+mod kept;
 mod plain;
 mod refused;
 mod sound;
@@ -22,7 +24,7 @@ use crate::channels::client::{
     Fault, HeaderMap, Line, Method, Patience, ProviderReply, ProviderRequest, connect,
 };
 use crate::channels::{Channel, demo};
-use crate::ids::RequestId;
+use crate::ids::{ChannelName, RequestId};
 use crate::ledger::Charged;
 use crate::relay::buffers::Buffered;
 use crate::relay::client::Client;
@@ -40,6 +42,7 @@ use crate::wire::{
 };
 
 use events::Events;
+pub use follow_up::{FollowUp, run_follow_up};
 
 /// How long an abandoned stream is read on, for a usage figure already under way.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -65,6 +68,8 @@ pub struct Exchange {
     pub headers: HeaderMap,
     /// The token that asks.
     pub token: Arc<ApiToken>,
+    /// The one channel that may serve it: that which made the response it goes on from. `None` for all others.
+    pub only: Option<ChannelName>,
     /// The request's id.
     pub id: RequestId,
     /// Measures what of its time is the gateway's own.

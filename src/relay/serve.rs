@@ -6,9 +6,9 @@ use crate::ids::RequestId;
 use crate::relay::call::{Incoming, answer};
 use crate::relay::failure::{Failure, Listener};
 use crate::relay::visit::Visit;
-use crate::relay::{Relay, inbound, models};
+use crate::relay::{Relay, follow_up, inbound, models};
 use crate::telemetry::RequestLine;
-use crate::wire::{Dialect, Lookup, Route, Work, find, percent};
+use crate::wire::{Dialect, Lookup, Route, Work, find, methods, percent};
 
 /// Answers a request on a model route, or says that there is none.
 pub async fn serve(relay: web::Data<Relay>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
@@ -40,6 +40,14 @@ pub async fn serve(relay: web::Data<Relay>, request: HttpRequest, payload: web::
             let incoming = Incoming { relay: relay.into_inner(), request, model, caller, visit };
             answer(incoming, call, payload).await
         }
+        Work::FollowUp(call) => {
+            let Some(id) = percent::decode(model) else {
+                return visit.refuse(&request, &Failure::response_not_found(model));
+            };
+            let incoming = Incoming { relay: relay.into_inner(), request, model: id, caller, visit };
+            // Boxed, so that what is rare is no part of every request's future.
+            Box::pin(follow_up::answer(incoming, call, payload)).await
+        }
         Work::Models => visit.listed(models::list(&relay.directory, &caller, dialect)),
         Work::Model => match models::one(&relay.directory, &caller, dialect, model) {
             Ok(body) => visit.listed(body),
@@ -67,6 +75,6 @@ fn found<'a>(lookup: Lookup<'a>, request: &HttpRequest) -> Result<(&'static Rout
     match lookup {
         Lookup::Route { route, model } => Ok((route, model.unwrap_or_default())),
         Lookup::NotFound => Err(Failure::no_route(request.method().as_str(), request.uri().path())),
-        Lookup::MethodNotAllowed { route } => Err(Failure::method_not_allowed(route.method)),
+        Lookup::MethodNotAllowed { route } => Err(Failure::method_not_allowed(&methods(route.pattern))),
     }
 }

@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::directory::{Directory, Supply};
 use crate::ledger::Zone;
-use crate::relay::{Relay, Settings as RelaySettings};
+use crate::relay::{Parts, Relay, Settings as RelaySettings};
 use crate::store::admins::{self, Environment};
 use crate::store::{Denied, OpenFault, Settings as StoreSettings, Store, WriteFault};
 use crate::telemetry::Metrics;
@@ -163,5 +163,6 @@ pub fn relay(config: &Config, core: &Core) -> Relay {
         max_choices: config.limits.max_choices,
     };
     let (directory, metrics) = (Arc::clone(&core.directory), Arc::clone(&core.metrics));
-    Relay::new(gate, directory, core.clock.clone(), settings, metrics)
+    let shelf = Arc::clone(&core.store);
+    Relay::new(Parts { gate, directory, shelf, clock: core.clock.clone(), settings, metrics })
 }

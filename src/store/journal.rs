@@ -16,8 +16,10 @@ use crate::store::chain::Head;
 use crate::store::change::{Change, Kept};
 use crate::store::effect::Effect;
 use crate::store::queue::{Queue, Taken};
+use crate::store::responses;
 use crate::store::retention::Housekeeping;
 use crate::store::txn::Txn;
+use crate::stored::StoredResponse;
 use crate::telemetry::Metrics;
 
 /// Operations in one transaction.
@@ -37,6 +39,8 @@ pub enum Op {
     Hold(Box<Hold>, AckSender),
     /// The end of a hold.
     Settle(Box<Settled>, AckSender),
+    /// A stored response, ahead of whatever ends its hold.
+    Keep(Box<StoredResponse>, AckSender),
     /// What an administrator changes.
     Change(Box<dyn Change>),
 }
@@ -59,10 +63,12 @@ impl Journal for Inbox {
 }
 
 /// A queue that is closed keeps nothing: what it was given is told so. A hold on disk is recovered at the next start.
-fn refuse(pushed: Result<(), Op>) {
+pub fn refuse(pushed: Result<(), Op>) {
     match pushed {
         Ok(()) => {}
-        Err(Op::Hold(_, sender) | Op::Settle(_, sender)) => sender.tell(Err(StoreFault::Closed)),
+        Err(Op::Hold(_, sender) | Op::Settle(_, sender) | Op::Keep(_, sender)) => {
+            sender.tell(Err(StoreFault::Closed));
+        }
         Err(Op::Change(change)) => change.finish(Err(StoreFault::Closed)),
     }
 }
@@ -101,6 +107,8 @@ enum Done {
     Settled,
     /// The hold was not there any more: nothing happened (R5).
     NothingToSettle,
+    Kept,
+    KeepRefused,
     /// Kept, or undone because its own rules refused it.
     Change,
     /// Undone because of a constraint.
@@ -130,7 +138,7 @@ impl Writer {
                 Taken::Closed if backlog.is_empty() => break,
                 Taken::Closed if Instant::now() > *end.get_or_insert_with(|| Instant::now() + LAST) => {
                     log::error!(
-                        "{} settlements were not recorded: the next start recovers them",
+                        "{} operations were not recorded: the next start recovers open holds",
                         backlog.len()
                     );
                     break;
@@ -223,14 +231,15 @@ impl Writer {
         for (op, done) in batch.into_iter().zip(done) {
             match (op, done) {
                 (Op::Hold(_, sender), Done::HoldRefused) => sender.tell(Err(StoreFault::Refused)),
-                (Op::Hold(_, sender) | Op::Settle(_, sender), _) => sender.tell(Ok(())),
+                (Op::Keep(_, sender), Done::KeepRefused) => sender.tell(Err(StoreFault::Refused)),
+                (Op::Hold(_, sender) | Op::Settle(_, sender) | Op::Keep(_, sender), _) => sender.tell(Ok(())),
                 (Op::Change(change), Done::ChangeFailed) => change.finish(Err(StoreFault::Refused)),
                 (Op::Change(change), _) => change.finish(Ok(())),
             }
         }
     }
 
-    /// The store cannot record: holds and changes are refused, settlements wait for it.
+    /// The store cannot record: holds and changes are refused; settlements wait for it, and with them what they are about.
     fn give_up(&self, op: Op) -> Option<Op> {
         match op {
             Op::Hold(hold, sender) => {
@@ -242,7 +251,7 @@ impl Writer {
                 change.finish(Err(StoreFault::Unavailable));
                 None
             }
-            Op::Settle(..) => Some(op),
+            Op::Settle(..) | Op::Keep(..) => Some(op),
         }
     }
 
@@ -311,6 +320,15 @@ fn perform(txn: &mut Txn<'_>, op: &mut Op) -> rusqlite::Result<Done> {
             let was_held = txn.settle(settled)?;
             Ok(if was_held { Done::Settled } else { Done::NothingToSettle })
         }
+        Op::Keep(response, _) => match responses::keep(txn.sql(), response) {
+            Ok(()) => Ok(Done::Kept),
+            // No money depends on it.
+            Err(error) if is_constraint(&error) || is_its_own(&error) => {
+                log::error!("the store refused a stored response: {error}");
+                Ok(Done::KeepRefused)
+            }
+            Err(error) => Err(error),
+        },
         Op::Change(change) => {
             let mark = txn.mark()?;
             match change.run(txn) {

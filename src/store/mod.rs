@@ -17,6 +17,7 @@ mod open;
 mod queue;
 mod readers;
 mod recover;
+mod responses;
 mod retention;
 mod token_record;
 pub mod tokens;
@@ -76,6 +77,7 @@ pub struct Store {
     readers: Readers,
     waiting: Semaphore,
     writer: Mutex<Option<JoinHandle<()>>>,
+    clock: Clock,
     _lock: InstanceLock,
 }
 
@@ -156,6 +158,7 @@ impl Store {
             readers: Readers::new(settings.path.clone()),
             waiting: Semaphore::new(CHANGES_WAITING),
             writer: Mutex::new(Some(thread)),
+            clock: clock.clone(),
             _lock: lock,
         })
     }

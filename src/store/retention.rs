@@ -1,5 +1,5 @@
-//! What the writer does now and then: moves what tokens spent into their rows, forgets idempotency records after a day, ends
-//! keys whose grace is over, and removes ledger rows that are older than the operator keeps.
+//! What the writer does now and then: moves what tokens spent into their rows, forgets idempotency records after a day and stored
+//! responses after 30, ends keys whose grace is over, and removes ledger rows that are older than the operator keeps.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use crate::clock::Timestamp;
 use crate::ids::RequestId;
 use crate::ledger::{Outcome, UsageSource, Zone};
 use crate::store::chain::{Appender, Head, LedgerRow, RowHash};
+use crate::store::responses;
 use crate::usage::Usage;
 
 const HOUR: i64 = 3_600_000;
@@ -63,6 +64,10 @@ impl Housekeeping {
         }
         sql.execute("DELETE FROM idempotency WHERE created_at < ?1", [now.millis() - DAY])?;
         sql.execute("DELETE FROM keys WHERE expires_at <> -1 AND expires_at < ?1", [now.millis() - DAY])?;
+        if responses::expire(sql, now)? == responses::SLICE {
+            self.next = now;
+            return Ok(head);
+        }
         if self.retention_days == 0 {
             return Ok(head);
         }

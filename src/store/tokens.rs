@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::ids::{TokenId, UserId};
 use crate::money::Money;
 use crate::store::token_record::read_token;
-use crate::store::{Effect, Txn, keys};
+use crate::store::{Effect, Txn, keys, responses};
 use crate::tokens::{KeyHash, Scopes};
 
 pub use crate::store::token_record::{TokenRecord, TokenSettings};
@@ -197,12 +197,13 @@ pub fn update(txn: &mut Txn<'_>, before: &TokenRecord, settings: TokenSettings) 
     Ok(())
 }
 
-/// Deletes a token: its keys at once; its row, its counters and its ledger stay.
+/// Deletes a token: its keys at once, and what is remembered of its responses; its row, its counters and its ledger stay.
 ///
 /// # Errors
 /// Of the store.
 pub fn delete(txn: &mut Txn<'_>, id: TokenId) -> rusqlite::Result<()> {
     keys::delete_all(txn, id)?;
+    responses::forget_all(txn.sql(), id)?;
     let now = txn.now().millis();
     txn.sql().prepare_cached("UPDATE tokens SET deleted_at = ?1 WHERE id = ?2")?.execute([now, id.0])?;
     txn.effect(Effect::ForgetToken(id));

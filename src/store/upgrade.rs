@@ -13,7 +13,7 @@ const SCHEMA: &str = include_str!("../../schema.sql");
 
 /// What brings a database up to [`SCHEMA`]: one of version n, counted from 1, needs the steps from n - 1 on. A step is never
 /// changed once released.
-const UPGRADES: [&str; 1] = [include_str!("sql/upgrade_2.sql")];
+const UPGRADES: [&str; 2] = [include_str!("sql/upgrade_2.sql"), include_str!("sql/upgrade_3.sql")];
 
 /// The version of [`SCHEMA`].
 pub const VERSION: usize = UPGRADES.len() + 1;

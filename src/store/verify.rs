@@ -61,6 +61,8 @@ struct Counters {
     tokens: BTreeMap<i64, (i64, Sums)>,
     /// Tokens that spent something of late and have no record.
     strays: Vec<i64>,
+    /// Tokens that responses are remembered for and that have no record.
+    askers: Vec<i64>,
     users: BTreeMap<i64, Sums>,
     usage: UsageRows,
     pruned: Vec<((i64, i64), Sums)>,
@@ -161,6 +163,14 @@ fn read_tokens(sql: &Connection, counters: &mut Counters) -> rusqlite::Result<()
     }
     each(sql, "SELECT token_id FROM spent WHERE token_id NOT IN (SELECT id FROM tokens)", |row| {
         counters.strays.push(row.get(0)?);
+        Ok(())
+    })?;
+    if version == 2 {
+        return Ok(());
+    }
+    // Nothing else of them can be proved: they are no money.
+    each(sql, include_str!("sql/responses_strays.sql"), |row| {
+        counters.askers.push(row.get(0)?);
         Ok(())
     })
 }
@@ -305,6 +315,9 @@ fn compare_totals(counters: &Counters, sum: &Sum, drift: &mut Vec<String>) {
     }
     for id in &counters.strays {
         drift.push(format!("token {id} has spent something but no record"));
+    }
+    for id in &counters.askers {
+        drift.push(format!("token {id} has stored responses but no record"));
     }
 }
 

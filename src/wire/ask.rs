@@ -31,8 +31,9 @@ use bytes::Bytes;
 
 use super::endpoints::Dialect;
 use super::json::{JsonFault, utf8};
+use crate::ids::ResponseId;
 pub(in crate::wire) use gemini::tier_named;
-use reader::Reader;
+use reader::{Fields, Reader};
 
 /// The largest output cap a client may ask for.
 pub const LARGEST_CAP: i64 = 1 << 31;
@@ -165,6 +166,10 @@ pub struct Ask {
     pub tier: ServiceTier,
     /// Output units reserved for thinking, when the client says so.
     pub thinking_budget: Option<i64>,
+    /// Whether the provider stores the answer, so that it can be followed up.
+    pub stores: bool,
+    /// The stored response that it goes on from.
+    pub previous: Option<ResponseId>,
     added: i64,
     marks: Marks,
 }
@@ -321,9 +326,14 @@ impl Ask {
         let mut reader = Reader::new(utf8(&body)?);
         model.clone_into(&mut reader.fields.model);
         form.read(&mut reader, limits)?;
-        let fields = reader.finish()?;
+        let ask = Self::of(reader.finish()?, form);
+        Ok(Self { body, ..ask })
+    }
+
+    /// What was read, without the body it was read of.
+    fn of(fields: Fields<'_>, form: Form) -> Self {
         let tally = fields.tally;
-        Ok(Self {
+        Self {
             model: fields.model,
             stream: fields.stream,
             wants_usage: fields.wants_usage,
@@ -342,11 +352,13 @@ impl Ask {
             characters: fields.characters,
             tier: fields.tier,
             thinking_budget: fields.thinking_budget,
+            stores: fields.stores,
+            previous: fields.previous,
             added: fields.added,
             marks: fields.marks,
             form,
-            body,
-        })
+            body: Bytes::new(),
+        }
     }
 
     /// All text that [`Ask::text_bound`] counts by its bytes, for a tokenizer. Walks the body once more.

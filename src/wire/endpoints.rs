@@ -53,7 +53,7 @@ pub struct Call {
     pub cut: Cut,
     /// Whether it costs.
     pub charge: Charge,
-    /// The provider's own path, behind that of its `base_url`; `{id}` stands for the model's name there.
+    /// The provider's own path, behind that of its `base_url`; `{id}` stands for the model's name there, or for the response's id.
     pub path: &'static str,
     /// The names of the query parameters that pass.
     pub query: &'static [&'static str],
@@ -68,6 +68,8 @@ pub enum Work {
     Model,
     /// Has a provider answer.
     Call(Call),
+    /// Has the channel that made a stored response answer what follows up that response. Free, and without a body.
+    FollowUp(Call),
 }
 
 /// A row of the table.
@@ -75,7 +77,7 @@ pub enum Work {
 pub struct Route {
     /// The method.
     pub method: &'static str,
-    /// The path, as people and metrics name it; `{id}` stands for a model's name.
+    /// The path, as people and metrics name it; `{id}` stands for a model's name, or for the id of a response.
     pub pattern: &'static str,
     /// The format of its answers and refusals; `None` where the caller's headers tell.
     pub dialect: Option<Dialect>,
@@ -90,7 +92,7 @@ pub enum Lookup<'a> {
     Route {
         /// Its row.
         route: &'static Route,
-        /// The model that the path names, as sent.
+        /// The model, or the response, that the path names, as sent.
         model: Option<&'a str>,
     },
     /// No route.
@@ -111,7 +113,7 @@ pub(super) const MESSAGES: Call = Call {
     query: &["beta"],
 };
 
-static TABLE: [Route; 24] = [
+static TABLE: [Route; 28] = [
     Route {
         method: "POST",
         pattern: "/v1/chat/completions",
@@ -178,6 +180,20 @@ static TABLE: [Route; 24] = [
             query: &[],
         }),
     },
+    follow_up(
+        "GET",
+        "/v1/responses/{id}",
+        "/responses/{id}",
+        &["include[]", "include", "stream", "starting_after"],
+    ),
+    follow_up("DELETE", "/v1/responses/{id}", "/responses/{id}", &[]),
+    follow_up("POST", "/v1/responses/{id}/cancel", "/responses/{id}/cancel", &[]),
+    follow_up(
+        "GET",
+        "/v1/responses/{id}/input_items",
+        "/responses/{id}/input_items",
+        &["include[]", "include", "after", "limit", "order"],
+    ),
     Route {
         method: "POST",
         pattern: "/v1/embeddings",
@@ -259,11 +275,33 @@ const fn gemini_listing(pattern: &'static str, work: Work) -> Route {
     Route { method: "GET", pattern, dialect: Some(Dialect::Gemini), work }
 }
 
+/// What follows up a stored response.
+const fn follow_up(
+    method: &'static str,
+    pattern: &'static str,
+    path: &'static str,
+    query: &'static [&'static str],
+) -> Route {
+    let call = Call { form: Form::Responses, cut: Cut::Nothing, charge: Charge::Free, path, query };
+    Route { method, pattern, dialect: Some(Dialect::OpenAi), work: Work::FollowUp(call) }
+}
+
+/// The methods of all routes of `pattern`, as a refusal lists them.
+pub fn methods(pattern: &str) -> String {
+    let rows = TABLE.iter().filter(|route| route.pattern == pattern);
+    rows.map(|route| route.method).collect::<Vec<_>>().join(", ")
+}
+
 /// The route of `method` and `path`, which is the raw path of the request line without its query.
 pub fn find<'a>(method: &str, path: &'a str) -> Lookup<'a> {
     let mut found = Lookup::NotFound;
     for route in &TABLE {
-        let Some(model) = matched(route.pattern, path) else { continue };
+        let Some(model) = matched(route, path) else { continue };
+        // No response has the name of a route.
+        let is_taken = matches!(found, Lookup::MethodNotAllowed { route } if route.pattern == path);
+        if is_taken && route.pattern != path {
+            continue;
+        }
         if route.method == method {
             return Lookup::Route { route, model };
         }
@@ -279,14 +317,17 @@ pub fn find<'a>(method: &str, path: &'a str) -> Lookup<'a> {
     found
 }
 
-/// The model that `path` names, if `pattern` has one; `None` when it does not match.
-fn matched<'a>(pattern: &str, path: &'a str) -> Option<Option<&'a str>> {
-    match pattern.split_once("{id}") {
-        None => (pattern == path).then_some(None),
-        Some((before, after)) => {
-            path.strip_prefix(before)?.strip_suffix(after).filter(|name| is_model(name)).map(Some)
-        }
-    }
+/// The model or the response that `path` names, if the route's pattern has one; `None` when it does not match.
+fn matched<'a>(route: &Route, path: &'a str) -> Option<Option<&'a str>> {
+    let Some((before, after)) = route.pattern.split_once("{id}") else {
+        return (route.pattern == path).then_some(None);
+    };
+    let name = path.strip_prefix(before)?.strip_suffix(after)?;
+    let is_name = match route.work {
+        Work::FollowUp(_) => is_model(name) && !name.contains('/'),
+        Work::Models | Work::Model | Work::Call(_) => is_model(name),
+    };
+    is_name.then_some(Some(name))
 }
 
 /// Whether this part of a path can be a model's name, as sent: SDKs percent-encode it. Names with a slash inside exist.
@@ -306,6 +347,11 @@ mod tests {
             ("POST", "/v1/completions", "/v1/completions", None),
             ("POST", "/v1/responses", "/v1/responses", None),
             ("POST", "/v1/responses/input_tokens", "/v1/responses/input_tokens", None),
+            ("GET", "/v1/responses/resp_1", "/v1/responses/{id}", Some("resp_1")),
+            ("DELETE", "/v1/responses/a%2Fb", "/v1/responses/{id}", Some("a%2Fb")),
+            ("POST", "/v1/responses/resp_1/cancel", "/v1/responses/{id}/cancel", Some("resp_1")),
+            ("GET", "/v1/responses/r/input_items", "/v1/responses/{id}/input_items", Some("r")),
+            ("GET", "/v1/responses/cancel", "/v1/responses/{id}", Some("cancel")),
             ("POST", "/v1/embeddings", "/v1/embeddings", None),
             ("POST", "/v1/moderations", "/v1/moderations", None),
             ("POST", "/v1/rerank", "/v1/rerank", None),
@@ -327,6 +373,11 @@ mod tests {
             ("GET", "/v1/chat/completions", "POST"),
             ("post", "/v1/chat/completions", "POST"),
             ("GET", "/v1/messages", "POST"),
+            ("GET", "/v1/responses/input_tokens", "POST"),
+            ("DELETE", "/v1/responses/input_tokens", "POST"),
+            ("POST", "/v1/responses/resp_1", "DELETE"),
+            ("GET", "/v1/responses/resp_1/cancel", "POST"),
+            ("DELETE", "/v1/responses/resp_1/input_items", "GET"),
             ("TRACE", "/v1/models", "GET"),
             ("DELETE", "/v1/models/x", "GET"),
             ("POST", "/v1beta/models/x", "GET"),
@@ -361,7 +412,15 @@ mod tests {
             "/v1/chat/completion",
             "/v1/chat/completionss",
             "/v1/embeddings/",
-            "/v1/responses/resp_1",
+            "/v1/responses/",
+            "/v1/responses/..",
+            "/v1/responses/resp_1/",
+            "/v1/responses/a/b",
+            "/v1/responses/../cancel",
+            "/v1/responses/a/b/cancel",
+            "/v1/responses//cancel",
+            "/v1/responses/resp_1/cancel/",
+            "/v1/responses/resp_1?x",
             "/v1/messages/",
             "/v1/messages/batches",
             "/messages",
@@ -389,7 +448,11 @@ mod tests {
         patterns.sort_unstable();
         patterns.dedup();
         assert_eq!(patterns.len(), TABLE.len(), "one row for each route");
+        assert_eq!(methods("/v1/responses/{id}"), "GET, DELETE");
         let free = [
+            "/v1/responses/{id}",
+            "/v1/responses/{id}/cancel",
+            "/v1/responses/{id}/input_items",
             "/v1/messages/count_tokens",
             "/v1/responses/input_tokens",
             "/v1beta/models/{id}:countTokens",
@@ -402,6 +465,10 @@ mod tests {
         for route in &TABLE {
             let is_free = match route.work {
                 Work::Models | Work::Model => true,
+                Work::FollowUp(call) => {
+                    assert_eq!((call.charge, call.cut), (Charge::Free, Cut::Nothing), "{}", route.pattern);
+                    true
+                }
                 Work::Call(call) => {
                     assert_eq!(route.method, "POST");
                     assert_eq!(Some(call.form.dialect()), route.dialect, "{}", route.pattern);

@@ -14,6 +14,7 @@ mod usage;
 use super::ask::ServiceTier;
 use super::json::{Cursor, JsonFault, Kind, utf8};
 use super::sse::Event;
+use crate::ids::ResponseId;
 use crate::usage::{TokenCount, Usage};
 use usage::{Figures, Reported};
 
@@ -127,6 +128,7 @@ pub struct Meter {
     output_bytes: i64,
     tool_calls: i64,
     candidates: gemini::Candidates,
+    response_id: Option<ResponseId>,
     has_output: bool,
     suspect: bool,
     seen: Seen,
@@ -181,6 +183,7 @@ impl Meter {
             output_bytes: 0,
             tool_calls: 0,
             candidates: gemini::Candidates::default(),
+            response_id: None,
             has_output: false,
             suspect: false,
             seen: Seen::default(),

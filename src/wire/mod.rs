@@ -18,7 +18,7 @@ mod translate;
 pub use array::ArraySplitter;
 pub use ask::{Ask, AskFault, AskLimits, Form, ServiceTier};
 pub use count::count;
-pub use endpoints::{Call, Charge, Cut, Dialect, Lookup, Route, Work, find};
+pub use endpoints::{Call, Charge, Cut, Dialect, Lookup, Route, Work, find, methods};
 pub use json::{JsonFault, members};
 pub use meter::{Answer, Meter, Metering, Reading, Step, UsageEvent};
 pub use outgoing::{CAP_FIELDS, Outgoing, outgoing};

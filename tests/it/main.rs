@@ -68,6 +68,8 @@ mod soak;
 #[cfg(test)]
 mod speech;
 #[cfg(test)]
+mod stored;
+#[cfg(test)]
 mod stream;
 #[cfg(test)]
 mod system;

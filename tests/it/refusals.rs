@@ -1,5 +1,6 @@
 //! Every refusal on every route that reaches a provider, in the dialect of that route: one row of the contract's table after the
-//! other, kept in `snapshots/refusals.txt`. Routes that answer alike stand together.
+//! other, kept in `snapshots/refusals.txt`; of what follows up a stored response, in `snapshots/refusals_stored.txt`. Routes that
+//! answer alike stand together.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -46,6 +47,14 @@ const ROUTES: &[Route] = &[
     post("/v1/models/{id}:countTokens", |_| json!({"contents": contents()})),
     post("/v1/models/{id}:embedContent", |_| json!({"content": contents()[0]})),
     post("/v1/models/{id}:batchEmbedContents", embedded),
+];
+
+/// What follows up a stored response: it reaches a provider, and has no body.
+const FOLLOW_UPS: &[(&str, &str)] = &[
+    ("GET", "/v1/responses/{id}"),
+    ("DELETE", "/v1/responses/{id}"),
+    ("POST", "/v1/responses/{id}/cancel"),
+    ("GET", "/v1/responses/{id}/input_items"),
 ];
 
 /// Those that only list models.
@@ -194,17 +203,32 @@ fn shown(answer: &Response) -> String {
 /// Adds a row: what each route answers, those together that answer alike.
 fn row(page: &mut String, name: &str, ask: impl Fn(&Route) -> Response + Sync) {
     let answers = at_once(ROUTES.len(), |number| shown(&ask(&ROUTES[number])));
+    let names: Vec<_> = ROUTES.iter().map(Route::name).collect();
+    tell(page, name, &names, &answers);
+}
+
+/// Tells what each of these routes answers.
+fn tell(page: &mut String, name: &str, routes: &[String], answers: &[String]) {
     writeln!(page, "# {name}").unwrap();
     let mut told = BTreeSet::new();
-    for answer in &answers {
+    for answer in answers {
         if !told.insert(answer) {
             continue;
         }
-        for (route, _) in ROUTES.iter().zip(&answers).filter(|(_, other)| *other == answer) {
-            writeln!(page, "{}", route.name()).unwrap();
+        for (route, _) in routes.iter().zip(answers).filter(|(_, other)| *other == answer) {
+            writeln!(page, "{route}").unwrap();
         }
         writeln!(page, "{answer}\n").unwrap();
     }
+}
+
+/// Adds a row: what each follow-up on the response `id` answers, made into a request by `ask`.
+fn follow_ups(page: &mut String, name: &str, id: &str, ask: impl Fn(Request) -> Response) {
+    let name_of = |(method, pattern): &(&str, &str)| format!("{method} {pattern}");
+    let names: Vec<_> = FOLLOW_UPS.iter().map(name_of).collect();
+    let request = |(method, pattern): &(&str, &str)| Request::new(method, &pattern.replace("{id}", id));
+    let answers: Vec<_> = FOLLOW_UPS.iter().map(|route| shown(&ask(request(route)))).collect();
+    tell(page, name, &names, &answers);
 }
 
 #[test]
@@ -214,9 +238,9 @@ fn every_route_is_here() {
     let table = source.split("#[cfg(test)]").next().unwrap();
     let written: BTreeSet<_> =
         table.split('"').skip(1).step_by(2).filter(|text| text.starts_with("/v1")).collect();
-    let known: BTreeSet<_> =
-        ROUTES.iter().map(|route| route.pattern).chain(LISTINGS.iter().copied()).collect();
-    assert_eq!(known, written, "ROUTES and LISTINGS name the table's routes");
+    let known = ROUTES.iter().map(|route| route.pattern).chain(LISTINGS.iter().copied());
+    let known: BTreeSet<_> = known.chain(FOLLOW_UPS.iter().map(|(_, pattern)| *pattern)).collect();
+    assert_eq!(known, written, "ROUTES, FOLLOW_UPS and LISTINGS name the table's routes");
 }
 
 fn refused_by_key(gateway: &Gateway, page: &mut String) {
@@ -335,4 +359,82 @@ fn refusals() {
     refused_by_limits(&gateway, &mut page);
     refused_by_concurrency(&mut page);
     compare("refusals.txt", &page);
+}
+
+/// A provider that stores a response under the id that its `metadata` asks for.
+fn storing_provider(request: &Received) -> Reply {
+    let asked = request.json()["metadata"]["id"].clone();
+    match asked.as_str() {
+        Some(id) => Reply::json(
+            200,
+            &json!({"id": id, "object": "response", "output": [], "usage": {"input_tokens": 0, "output_tokens": 1}}),
+        ),
+        None => provider(request),
+    }
+}
+
+/// A response that `key` has, under this id.
+fn store(gateway: &Gateway, key: &str, id: &str) {
+    let body = json!({"model": "m-out", "input": "hi", "max_output_tokens": 16, "metadata": {"id": id}});
+    gateway.post(key, "/v1/responses", &body).expect(200);
+}
+
+#[test]
+fn refusals_of_follow_ups() {
+    let mock = Mock::start(storing_provider);
+    let gateway = Gateway::start(settings(&mock, "timeouts = { first_byte = 1, total = 1 }"));
+    let mut page = String::new();
+    let token = gateway.create(json!({"remain_credits": 100}));
+    let path = format!("/v1/tokens/{}", token.id);
+    let patch = |fields: Value| {
+        gateway.patch(&path, &fields).expect(200);
+    };
+    let send = |request: Request| gateway.send(&request.bearer(&token.key));
+    store(&gateway, &token.key, "resp_1");
+    follow_ups(&mut page, "no key", "resp_1", |request| gateway.send(&request));
+    follow_ups(&mut page, "an unknown key", "resp_1", |request| {
+        gateway.send(&request.bearer(&format!("sk-{}", "0".repeat(48))))
+    });
+    follow_ups(&mut page, "two keys", "resp_1", |request| {
+        send(request.header("x-api-key", &format!("sk-{}", unique())))
+    });
+    for (name, wrong, right) in [
+        ("a disabled token", json!({"status": 2}), json!({"status": 1})),
+        ("another address", json!({"allow_ips": "10.0.0.1"}), json!({"allow_ips": ""})),
+        (
+            "a model not allowed",
+            json!({"model_limits_enabled": true, "model_limits": "other"}),
+            json!({"model_limits_enabled": false}),
+        ),
+    ] {
+        patch(wrong);
+        follow_ups(&mut page, name, "resp_1", send);
+        patch(right);
+    }
+    let body =
+        |request: Request, kind: &str, body: &[u8]| send(request.header("Content-Type", kind).body(body));
+    follow_ups(&mut page, "a body", "resp_1", |request| body(request, "application/json", b"{\"a\":1}"));
+    follow_ups(&mut page, "another type of body", "resp_1", |request| body(request, "text/plain", b"x"));
+    follow_ups(&mut page, "a body too large", "resp_1", |request| {
+        body(request, "application/json", " ".repeat(2_001).as_bytes())
+    });
+    follow_ups(&mut page, "a model in the query", "resp_1?model=m-out&x", send);
+    follow_ups(&mut page, "a response that is not there", "resp_2", send);
+    follow_ups(&mut page, "a response of another token", "resp_1", |request| {
+        gateway.send(&request.bearer(gateway.admin()))
+    });
+    for (model, name) in FAULTS.iter().filter(|(model, _)| *model != "gone") {
+        let id = format!("resp_{model}");
+        store(&gateway, &token.key, &id);
+        follow_ups(&mut page, name, &id, |request| {
+            let answer = send(request);
+            // One that was deleted is there for the next, too.
+            store(&gateway, &token.key, &id);
+            answer
+        });
+    }
+    patch(json!({"rpm": 1}));
+    send(Request::get("/v1/responses/resp_1")).expect(200);
+    follow_ups(&mut page, "the requests of the minute are spent", "resp_1", send);
+    compare("refusals_stored.txt", &page);
 }

@@ -286,6 +286,7 @@ fn refusals_reach_no_provider() {
         (json!({"input": 1}), 400, "invalid_parameter"),
         (json!({"max_output_tokens": 0}), 400, "invalid_parameter"),
         (json!({"max_tool_calls": -1}), 400, "invalid_parameter"),
+        (json!({"previous_response_id": "../x"}), 400, "invalid_parameter"),
         (json!({"Input": "x"}), 400, "duplicate_field"),
         (json!({"service_tier": "priority"}), 400, "invalid_parameter"),
         (json!({"model": "nowhere"}), 404, "model_not_found"),

@@ -13,6 +13,7 @@ use crate::harness::{Gateway, Mock, Reply, Request, Response, Settings, chat, no
 const FILES: &[&str] = &[
     "model_routes.txt",
     "refusals.txt",
+    "refusals_stored.txt",
     "token_api.txt",
     "transcript_anthropic.txt",
     "transcript_gemini.txt",

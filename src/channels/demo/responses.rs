@@ -1,9 +1,13 @@
 //! OpenAI's responses.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::chat::refusal;
+use super::stored::{self, Kept};
 use super::{
     Complaint, MAX_CAP, beginning, capped, count, flag, id_of, json_reply, object, reply_to, stream_reply,
     texts_of, whole_number,
@@ -11,13 +15,32 @@ use super::{
 use crate::channels::client::{ProviderReply, StatusCode};
 use crate::clock::Timestamp;
 
-/// Answers a response.
+/// The most units that a response and what it goes on from have together.
+const LONGEST: u64 = 32_768;
+
+/// Answers a response, and stores it unless that is not wanted.
 pub(super) fn answer(body: &Bytes, created: Timestamp) -> ProviderReply {
-    match Wish::parse(body) {
-        Ok(wish) if wish.stream => wish.streamed(&id_of(body), created.secs()),
-        Ok(wish) => json_reply(StatusCode::OK, &wish.ended(&id_of(body), created.secs())),
-        Err(complaint) => refusal(complaint),
+    let wish = match Wish::parse(body) {
+        Ok(wish) => wish,
+        Err(complaint) => return refusal(complaint),
+    };
+    let (id, created) = (mint(body, created), created.secs());
+    let reply = if wish.stream {
+        stream_reply(wish.events(&id, created))
+    } else {
+        json_reply(StatusCode::OK, &wish.ended(&id, created))
+    };
+    if wish.store {
+        stored::keep(Kept { id, created, wish, bytes: body.len() });
     }
+    reply
+}
+
+/// The last part of an id that no other response has.
+fn mint(body: &[u8], created: Timestamp) -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    id_of(&[body, &created.millis().to_be_bytes(), &number.to_be_bytes()].concat())
 }
 
 /// Answers how much input a response would have.
@@ -32,23 +55,53 @@ pub(super) fn count_input(body: &Bytes) -> ProviderReply {
 }
 
 /// What a request asks for, checked, and what is said to it.
-struct Wish {
+pub(super) struct Wish {
     model: String,
     input: u64,
     units: Vec<String>,
     is_cut: bool,
     stream: bool,
+    store: bool,
+    previous: Option<String>,
+    /// What was said to it, where it is stored.
+    pub(super) items: Vec<Value>,
 }
 
 impl Wish {
     fn parse(body: &[u8]) -> Result<Self, Complaint> {
+        let size = body.len();
         let body = object(body)?;
         let model = body["model"].as_str().ok_or_else(|| Complaint::about("model", "must be a string"))?;
-        let (mut input, last_said) = read_input(&body["input"])?;
+        let previous = previous(&body["previous_response_id"])?;
+        let (mut input, last_said) = match &body["input"] {
+            Value::Null if previous.is_some() => (0, None),
+            input => read_input(input)?,
+        };
         input = input.saturating_add(body["instructions"].as_str().map_or(0, count));
+        if let Some(kept) = &previous {
+            input = input.saturating_add(kept.wish.length());
+            if input > LONGEST {
+                return Err(Complaint::about("input", "is too long with all that it goes on from"));
+            }
+        }
         let cap = whole_number(&body, "max_output_tokens", MAX_CAP)?;
         let (units, is_cut) = capped(&reply_to(last_said.as_deref()), cap);
-        Ok(Self { model: model.to_owned(), input, units, is_cut, stream: flag(&body, "stream")? })
+        let store = (body["store"].is_null() || flag(&body, "store")?) && size <= stored::LARGEST;
+        Ok(Self {
+            model: model.to_owned(),
+            input,
+            units,
+            is_cut,
+            stream: flag(&body, "stream")?,
+            store,
+            previous: previous.map(|kept| kept.name()),
+            items: if store { items(&body["input"]) } else { Vec::new() },
+        })
+    }
+
+    /// Its units of input and output.
+    fn length(&self) -> u64 {
+        self.input.saturating_add(u64::try_from(self.units.len()).unwrap_or(u64::MAX))
     }
 
     /// The response as it is with this `status` and output, before its usage is known.
@@ -67,7 +120,8 @@ impl Wish {
             "model": self.model,
             "output": output,
             "parallel_tool_calls": true,
-            "previous_response_id": null,
+            "previous_response_id": self.previous,
+            "store": self.store,
             "temperature": 1.0,
             "text": {"format": {"type": "text"}},
             "tool_choice": "auto",
@@ -78,7 +132,8 @@ impl Wish {
         })
     }
 
-    fn ended(&self, id: &str, created: i64) -> Value {
+    /// The response as it is in the end.
+    pub(super) fn ended(&self, id: &str, created: i64) -> Value {
         let status = self.status();
         let mut response =
             self.response(id, created, status, &[message(id, status, &[part(&self.units.concat())])]);
@@ -100,7 +155,8 @@ impl Wish {
         if self.is_cut { "incomplete" } else { "completed" }
     }
 
-    fn streamed(&self, id: &str, created: i64) -> ProviderReply {
+    /// The events that tell it, the number of each being its place.
+    pub(super) fn events(&self, id: &str, created: i64) -> Vec<String> {
         let mut pieces = Pieces::default();
         let begun = self.response(id, created, "in_progress", &[]);
         pieces.add("response.created", json!({ "response": begun }));
@@ -125,7 +181,7 @@ impl Wish {
         let item = message(id, self.status(), &[part(&text)]);
         pieces.add("response.output_item.done", json!({"output_index": 0, "item": item}));
         pieces.add(&format!("response.{}", self.status()), json!({ "response": self.ended(id, created) }));
-        stream_reply(pieces.events)
+        pieces.events
     }
 }
 
@@ -140,6 +196,46 @@ impl Pieces {
         data["type"] = json!(kind);
         data["sequence_number"] = json!(self.events.len());
         self.events.push(format!("event: {kind}\ndata: {data}\n\n"));
+    }
+}
+
+/// The stored response that `id` names.
+fn previous(id: &Value) -> Result<Option<Arc<Kept>>, Complaint> {
+    let id = match id {
+        Value::Null => return Ok(None),
+        Value::String(id) => id,
+        _ => return Err(Complaint::about("previous_response_id", "must be a string")),
+    };
+    stored::find(id).map(Some).ok_or_else(|| Complaint {
+        param: Some("previous_response_id"),
+        code: "previous_response_not_found",
+        message: format!("Previous response with id '{id}' not found."),
+    })
+}
+
+/// The items of an input, each with an id.
+fn items(input: &Value) -> Vec<Value> {
+    let said = |text: &Value| json!([{"type": "input_text", "text": text}]);
+    let item = |(number, item): (usize, &Value)| {
+        let mut item = match item {
+            Value::String(_) => json!({"role": "user", "content": item}),
+            _ => item.clone(),
+        };
+        if item["content"].is_string() {
+            item["content"] = said(&item["content"]);
+        }
+        if item["type"].is_null() {
+            item["type"] = json!("message");
+        }
+        if item["id"].is_null() {
+            item["id"] = json!(format!("item_demo_{number}"));
+        }
+        item
+    };
+    match input {
+        Value::Array(all) => all.iter().filter(|item| item.is_object()).enumerate().map(item).collect(),
+        Value::String(_) => vec![item((0, input))],
+        _ => Vec::new(),
     }
 }
 

@@ -23,7 +23,7 @@ impl Exchange {
     /// Sends a free call to `channel`, and gives what its client is told.
     pub async fn perform_free(&self, channel: &Arc<Channel>) -> Head {
         match self.ask_freely(channel).await {
-            Ok(reply) => self.answer_freely(channel, reply).await,
+            Ok(reply) => self.answer_freely(channel, reply, is_count).await,
             Err(fault) => self.faulted(&fault),
         }
     }
@@ -35,7 +35,13 @@ impl Exchange {
         self.send(way, request, Patience::plain(&channel.timeouts, began)).await
     }
 
-    async fn answer_freely(&self, channel: &Channel, mut reply: ProviderReply) -> Head {
+    /// What the client is told of a reply that is not streamed, if its body `is_answer`.
+    pub(super) async fn answer_freely(
+        &self,
+        channel: &Channel,
+        mut reply: ProviderReply,
+        is_answer: fn(&[u8]) -> bool,
+    ) -> Head {
         let mut headers = of_provider(&reply);
         let status = reply.status.as_u16();
         let body = match self.read_whole(&mut reply.body, self.relay.settings.max_response_bytes).await {
@@ -54,9 +60,7 @@ impl Exchange {
         if encoding_of(&reply).is_some() {
             return self.not_an_answer("The model's provider answered with a compressed body.");
         }
-        let is_answer = members(&body.bytes)
-            .is_ok_and(|members| !members.is_empty() && members.iter().all(|(name, _)| name != "error"));
-        if !is_answer {
+        if !is_answer(&body.bytes) {
             return self.not_an_answer("The model's provider answered with something that is no answer.");
         }
         headers.extend(self.rate_headers());
@@ -81,9 +85,15 @@ impl Exchange {
         Head::Failed(Failure::upstream(message))
     }
 
-    fn faulted(&self, fault: &Fault) -> Head {
+    /// The same of a fault of the channel.
+    pub(super) fn faulted(&self, fault: &Fault) -> Head {
         log::warn!("request {}: {fault}", self.id);
         self.count(kind_of(fault));
         Head::Failed(Failure::of_fault(fault))
     }
+}
+
+/// Whether a body counts something: an object that is no error.
+fn is_count(body: &[u8]) -> bool {
+    members(body).is_ok_and(|members| !members.is_empty() && members.iter().all(|(name, _)| name != "error"))
 }

@@ -65,10 +65,14 @@ impl Exchange {
             }
         };
         let ending = if ends.client.has_left() { Ending::ClientGoneComplete } else { Ending::Complete };
+        let kept = self.begin_keeping(&mut ends.metered);
         let Some(charged) = ends.metered.settle(ending, status, None) else { return };
         headers.push(("x-tollgate-cost-usd", charged.amount.dollars()));
         if !self.close(charged).await {
             return ends.client.fail(Failure::unrecorded()).await;
+        }
+        if let Some(ack) = kept {
+            Box::pin(self.finish_keeping(ack)).await;
         }
         headers.extend(self.remaining_header());
         headers.extend(self.rate_headers());

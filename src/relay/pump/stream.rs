@@ -117,6 +117,9 @@ impl Exchange {
                 Some(Err(fault)) => return Stop::Broken(fault),
                 None => (Bytes::new(), Some(take_last(events, &mut ends.metered))),
             };
+            if let Some(ack) = self.begin_keeping(&mut ends.metered) {
+                Box::pin(self.finish_keeping(ack)).await;
+            }
             if !out.is_empty() {
                 ends.client.open(headers);
                 if self.watch.wait(pin!(ends.client.deliver(out))).await == Err(Left) && self.may_abort() {
@@ -228,13 +231,14 @@ fn take_last(events: &mut Events, metered: &mut Metered) -> Stop {
 
 /// Events that leave in one write.
 #[derive(Default)]
-struct Out {
+pub(super) struct Out {
     first: Bytes,
     more: BytesMut,
 }
 
 impl Out {
-    fn add(&mut self, raw: Bytes) {
+    /// One more.
+    pub(super) fn add(&mut self, raw: Bytes) {
         if self.first.is_empty() {
             self.first = raw;
         } else {
@@ -243,7 +247,7 @@ impl Out {
     }
 
     /// All of them; a single event is not copied.
-    fn joined(self) -> Bytes {
+    pub(super) fn joined(self) -> Bytes {
         if self.more.is_empty() {
             return self.first;
         }

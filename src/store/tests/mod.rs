@@ -5,6 +5,7 @@ mod loading;
 mod opening;
 mod proof;
 mod recovery;
+mod responses;
 mod retention;
 mod schedules;
 mod statements;

@@ -4,6 +4,9 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 
+/// The schema of each older version, as it was.
+const SCHEMAS: [&str; 2] = [include_str!("schema_1.sql"), include_str!("schema_2.sql")];
+
 /// The bytes of the database and of what lies beside it, but for the lock.
 fn bytes_of(site: &Site) -> Vec<(PathBuf, Vec<u8>)> {
     let files = fs::read_dir(&site.root).unwrap().map(|entry| entry.unwrap().path());
@@ -230,7 +233,7 @@ async fn an_upgraded_schema_is_a_fresh_one() {
     let fresh = Site::new();
     drop(fresh.open().await);
     let want = schema(fresh.path());
-    for (version, made_by) in [(1, include_str!("schema_1.sql"))] {
+    for (version, made_by) in [(1, SCHEMAS[0]), (2, SCHEMAS[1])] {
         let old = Site::new();
         let sql = raw(old.path());
         sql.execute_batch(made_by).unwrap();
@@ -243,46 +246,76 @@ async fn an_upgraded_schema_is_a_fresh_one() {
     }
 }
 
-/// A proof takes a database as it is, before its upgrade and after it; the upgrade changes nothing that is proved.
-#[tokio::test]
-async fn an_old_database_is_proved_before_its_upgrade_and_after() {
-    let (new, old) = (Site::new(), Site::new());
-    used(&new).await;
+/// A database of an older version, with what `new` has.
+fn older(version: usize, new: &Site) -> Site {
+    let old = Site::new();
     let sql = raw(old.path());
-    sql.execute_batch(include_str!("schema_1.sql")).unwrap();
+    sql.execute_batch(SCHEMAS[version - 1]).unwrap();
     sql.execute("ATTACH ?1 AS new", [new.path().to_str().unwrap()]).unwrap();
     for table in ["users", "tokens", "keys", "ledger", "usage", "anchor"] {
         sql.execute_batch(&format!("INSERT OR REPLACE INTO main.{table} SELECT * FROM new.{table}")).unwrap();
     }
-    sql.execute_batch(
-        "UPDATE main.tokens SET used = used + coalesce((SELECT charged FROM new.spent WHERE token_id = id), 0);
-         DETACH new",
-    )
-    .unwrap();
+    let spent = if version == 1 {
+        "UPDATE main.tokens SET used = used + coalesce((SELECT charged FROM new.spent WHERE token_id = id), 0)"
+    } else {
+        "INSERT INTO main.spent SELECT * FROM new.spent"
+    };
+    sql.execute_batch(&format!("{spent}; DETACH new")).unwrap();
     sql.pragma_update(None, "application_id", open::APPLICATION_ID).unwrap();
-    sql.pragma_update(None, "user_version", 1).unwrap();
-    drop(sql);
-    let before = verify(old.path(), None).unwrap();
-    assert!(before.rows > 1 && before.drift.is_empty(), "{:?}", before.drift);
-    drop(old.open().await);
-    // Both it and the copy that is kept, which an older program can open.
-    let copy = open::with_suffix(old.path(), ".version-1");
-    for path in [old.path(), &copy] {
-        let after = verify(path, Some(before.head)).unwrap();
-        assert_eq!(
-            (after.rows, after.head, after.drift.as_slice()),
-            (before.rows, before.head, [].as_slice())
-        );
+    sql.pragma_update(None, "user_version", i64::try_from(version).unwrap()).unwrap();
+    old
+}
+
+/// A proof takes a database as it is, before its upgrade and after it; the upgrade changes nothing that is proved.
+#[tokio::test]
+async fn an_old_database_is_proved_before_its_upgrade_and_after() {
+    let new = Site::new();
+    used(&new).await;
+    for version in [1, 2] {
+        let old = older(version, &new);
+        let before = verify(old.path(), None).unwrap();
+        assert!(before.rows > 1 && before.drift.is_empty(), "{:?}", before.drift);
+        let store = old.open().await;
+        old.spend(&store, 0, 100, 50).await;
+        drop(store);
+        // Both it and the copy that is kept, which an older program can open.
+        let copy = open::with_suffix(old.path(), &format!(".version-{version}"));
+        for (path, more) in [(old.path(), 1), (copy.as_path(), 0)] {
+            let after = verify(path, Some(before.head)).unwrap();
+            assert_eq!((after.rows, after.drift.as_slice()), (before.rows + more, [].as_slice()));
+        }
+        let versions = [old.path(), &copy].map(|path| {
+            raw(path).pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).unwrap()
+        });
+        assert_eq!(versions, [3, i64::try_from(version).unwrap()]);
     }
-    let version: i64 = raw(&copy).pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
-    assert_eq!(version, 1);
+}
+
+/// A start that is killed in the middle of an upgrade leaves the database as it was.
+#[tokio::test]
+async fn an_upgrade_that_fails_changes_nothing() {
+    let new = Site::new();
+    used(&new).await;
+    let old = older(2, &new);
+    let sql = raw(old.path());
+    // The last statement of the step finds its name taken.
+    sql.execute_batch("CREATE INDEX responses_by_age ON ledger (at)").unwrap();
+    let fault = old.try_open().err().map(|fault| fault.to_string()).unwrap_or_default();
+    assert!(fault.contains("responses_by_age"), "{fault}");
+    assert!(!sql.table_exists(None, "responses").unwrap());
+    let version: i64 = sql.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    assert_eq!(version, 2);
+    sql.execute_batch("DROP INDEX responses_by_age").unwrap();
+    drop(sql);
+    let store = old.open().await;
+    old.assert_sound(&store);
 }
 
 #[tokio::test]
 async fn without_a_copy_nothing_is_upgraded() {
     let old = Site::new();
     let sql = raw(old.path());
-    sql.execute_batch(include_str!("schema_1.sql")).unwrap();
+    sql.execute_batch(SCHEMAS[0]).unwrap();
     sql.pragma_update(None, "application_id", open::APPLICATION_ID).unwrap();
     sql.pragma_update(None, "user_version", 1).unwrap();
     drop(sql);

@@ -13,10 +13,12 @@ use rusqlite::types::FromSql;
 
 use super::recovery::left_with;
 use super::*;
+use crate::ids::ResponseId;
 use crate::store::audit::{self, Author};
 use crate::store::idempotency::{self, Once};
 use crate::store::tokens::{NewToken, TokenSettings};
 use crate::store::users::UserSettings;
+use crate::stored::{Shelf, StoredResponse};
 use crate::tokens::KeyHash;
 
 /// How many runs go at one time: part of each is waiting for the writer to try again.
@@ -154,6 +156,8 @@ struct Model {
     /// Requests that ended, with their charge.
     ends: BTreeMap<[u8; 16], i64>,
     refunded: BTreeSet<[u8; 16]>,
+    /// Stored responses, and whose.
+    responses: BTreeMap<String, i64>,
     /// `Idempotency-Key`s.
     once: BTreeSet<String>,
     /// Of `ends` and `once`: may be forgotten by now.
@@ -190,6 +194,7 @@ impl Model {
                 &sql,
                 "SELECT id, charged FROM ledger WHERE outcome NOT IN ('credit', 'adjust', 'rollup')",
             ),
+            responses: pairs(&sql, "SELECT id, token_id FROM responses"),
             refunded: pairs::<_, i64>(&sql, "SELECT id, seq FROM refunds").into_keys().collect(),
             once: pairs::<_, i64>(&sql, "SELECT key, caller FROM idempotency").into_keys().collect(),
             ..Self::default()
@@ -397,6 +402,25 @@ impl Play {
         hold.id
     }
 
+    /// A response is remembered, and like the end of a request never refused.
+    async fn remember(&mut self, token: TokenId, name: &str) {
+        let response = response(token, name);
+        self.announce(|model| {
+            model.responses.insert(name.to_owned(), token.0);
+        });
+        self.store.as_ref().unwrap().keep(response).durable().await.unwrap();
+        self.assert_disk(&[&self.model]);
+    }
+
+    /// It is deleted.
+    async fn forget(&mut self, token: TokenId, name: &str) {
+        let response = response(token, name);
+        let forgotten = |model: &mut Model| {
+            model.responses.remove(name).unwrap();
+        };
+        self.step(forgotten, async |_, store| store.forget(response.clone()).await.ok()).await;
+    }
+
     async fn take_back(&mut self, (token, user): (TokenId, UserId), amount: i64) {
         self.step(
             |model| model.grant(token.0, -amount),
@@ -478,6 +502,11 @@ fn author() -> Author {
     Author { caller: 1, origin: "local".to_owned() }
 }
 
+fn response(token: TokenId, name: &str) -> StoredResponse {
+    let (id, channel) = (ResponseId::parse(name).unwrap(), ChannelName(Arc::from("c")));
+    StoredResponse { id, token, channel, model: Arc::from("m-one"), made_at: Timestamp::from_secs(NOON) }
+}
+
 /// The `number`-th key of a token.
 fn key_of(token: TokenId, number: u8) -> KeyHash {
     KeyHash::from_bytes([10 * u8::try_from(token.0).unwrap() + number; 32])
@@ -527,8 +556,13 @@ async fn scenario(play: &mut Play) {
     )
     .await;
     play.spend(1, 300, 200).await;
+    for (token, name) in [(1, "resp_1"), (1, "resp_2"), (2, "resp_3")] {
+        play.remember(TokenId(token), name).await;
+    }
+    play.forget(TokenId(1), "resp_1").await;
     play.write(
         |model| {
+            model.responses.remove("resp_3");
             model.tokens.get_mut(&2).unwrap().is_live = false;
             model.keys.retain(|_, token| *token != 2);
         },

@@ -63,6 +63,15 @@ const CONTROLS: [&str; 25] = [
     "stop_token_ids",
 ];
 
+/// A response can be followed up by the token alone that asked for it, and where that is known.
+fn previous(reader: &mut Reader<'_>) -> Result<(), JsonFault> {
+    if reader.cursor.skip()? != "null" {
+        let message = "previous_response_id is a field of POST /v1/responses, not of a chat";
+        reader.refuse("previous_response_id", message);
+    }
+    Ok(())
+}
+
 /// What is read of a chat alone.
 struct Chat {
     choices: [(&'static str, i64); 2],
@@ -115,12 +124,10 @@ impl Chat {
             "thinking" => reader.thinking(),
             "background" => reader.background(),
             "models" | "fallbacks" => reader.second_model(name),
-            "web_search_options"
-            | "previous_response_id"
-            | "conversation"
-            | "prompt"
-            | "cached_content"
-            | "extra_body" => reader.named_elsewhere(key, name),
+            "previous_response_id" => previous(reader),
+            "web_search_options" | "conversation" | "prompt" | "cached_content" | "extra_body" => {
+                reader.named_elsewhere(key, name)
+            }
             _ if CONTROLS.contains(&name) => reader.control(),
             _ => reader.unknown(key),
         }

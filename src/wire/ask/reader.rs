@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use super::tally::Tally;
 use super::{AskFault, Cap, CapField, LARGEST_CAP, Marks, ServiceTier};
+use crate::ids::ResponseId;
 use crate::wire::json::{Cursor, JsonFault, Kind, Names, Text};
 
 /// The longest name of a model, in bytes.
@@ -25,6 +26,8 @@ pub(super) struct Fields<'a> {
     pub(super) characters: i64,
     pub(super) tier: ServiceTier,
     pub(super) thinking_budget: Option<i64>,
+    pub(super) stores: bool,
+    pub(super) previous: Option<ResponseId>,
     /// Units of input that the provider adds by itself.
     pub(super) added: i64,
     pub(super) marks: Marks,

@@ -1,12 +1,14 @@
-//! Reads the body of `POST /v1/responses`, in one pass.
+//! Reads the body of `POST /v1/responses`, in one pass; what follows up a response has none.
 
 use super::items::walk_items;
-use super::reader::{Reader, integer};
+use super::reader::{Fields, Reader, integer};
 use super::tools::UNBOUNDED_CALLS;
+use super::{Ask, Form};
+use crate::ids::ResponseId;
 use crate::wire::json::{JsonFault, Kind, Text};
 
 /// What is read at the top level.
-const READ: [&str; 18] = [
+const READ: [&str; 19] = [
     "model",
     "input",
     "instructions",
@@ -25,10 +27,11 @@ const READ: [&str; 18] = [
     "fallbacks",
     "cached_content",
     "extra_body",
+    "store",
 ];
 
 /// What steers the provider and never reaches the model as input.
-const CONTROLS: [&str; 17] = [
+const CONTROLS: [&str; 16] = [
     "stream_options",
     "temperature",
     "top_p",
@@ -38,7 +41,6 @@ const CONTROLS: [&str; 17] = [
     "reasoning",
     "include",
     "truncation",
-    "store",
     "metadata",
     "user",
     "safety_identifier",
@@ -67,6 +69,7 @@ struct Seen {
 /// When it is not one strict JSON object.
 pub(super) fn read(reader: &mut Reader<'_>) -> Result<(), JsonFault> {
     let mut seen = Seen::default();
+    reader.fields.stores = true;
     reader.body(&READ, |reader, key, name| seen.member(reader, key, name))?;
     reader.require_model("gpt-4.1-mini");
     if !seen.has_input {
@@ -81,6 +84,14 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<(), JsonFault> {
     }
     fields.choices = 1;
     Ok(())
+}
+
+impl Ask {
+    /// A request without a body, about a response of `model`.
+    pub fn about(model: &str) -> Self {
+        let fields = Fields { model: model.to_owned(), choices: 1, ..Fields::default() };
+        Self::of(fields, Form::Responses)
+    }
 }
 
 impl Seen {
@@ -105,7 +116,15 @@ impl Seen {
             "text" => reader.given(),
             "service_tier" => reader.service_tier(),
             "background" => reader.background(),
-            "previous_response_id" => reader.previous_response(),
+            "store" => {
+                // Whatever else it is, the provider judges.
+                reader.fields.stores = reader.cursor.skip()? != "false";
+                Ok(())
+            }
+            "previous_response_id" => {
+                self.has_input |= reader.previous_response()?;
+                Ok(())
+            }
             "conversation" | "prompt" => {
                 // Either may hold the input, and a stored prompt tools of the provider.
                 self.has_input |= reader.stored(key, name)?;
@@ -170,13 +189,19 @@ impl<'a> Reader<'a> {
         Ok(None)
     }
 
-    /// Only for the token that made it, from the channel that did: nobody remembers here which that was.
-    fn previous_response(&mut self) -> Result<(), JsonFault> {
-        if self.cursor.skip()? != "null" {
-            let message = "previous_response_id is not supported: send the earlier items again, in input";
-            self.refuse("previous_response_id", message);
+    /// The response that this one goes on from, which the provider keeps; whether one is named.
+    fn previous_response(&mut self) -> Result<bool, JsonFault> {
+        let id = match self.cursor.kind()? {
+            Kind::Null => return self.control().map(|()| false),
+            Kind::Text => ResponseId::parse(&self.cursor.text()?.decode()),
+            _ => self.control().map(|()| None)?,
+        };
+        if id.is_none() {
+            self.refuse("previous_response_id", "previous_response_id must be the id of a response");
         }
-        Ok(())
+        self.fields.tally.unseen = true;
+        self.fields.previous = id;
+        Ok(true)
     }
 
     /// A conversation or a prompt that the provider keeps; whether one is named.

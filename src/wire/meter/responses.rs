@@ -2,6 +2,7 @@
 //! piece by piece and again as a whole: the larger of both counts.
 
 use super::{Content, Document, Meter};
+use crate::ids::ResponseId;
 use crate::wire::json::{Cursor, JsonFault, Kind};
 
 /// Items that are calls of tools which the provider bills by the call. No figure counts them.
@@ -31,11 +32,17 @@ enum Event {
 }
 
 impl Meter {
+    /// The id by which the response can be followed up: the first that went by and is safe to repeat.
+    pub fn response_id(&self) -> Option<&ResponseId> {
+        self.response_id.as_ref()
+    }
+
     /// Reads a response, or an event of a stream of one.
     pub(super) fn response_or_event(&mut self, cursor: &mut Cursor<'_>) -> Result<Document, JsonFault> {
         let mut document = Document::default();
         let mut event = Event::None;
         let mut calls = 0;
+        let mut id = None;
         let before = (self.output_bytes, self.tool_calls);
         self.members(cursor, |meter, cursor, name| {
             match name {
@@ -43,6 +50,7 @@ impl Meter {
                 "delta" => meter.plain_text(cursor)?,
                 "partial_image_b64" => meter.has_output |= cursor.skip()? != "null",
                 "item" => calls = meter.unspoken_item(cursor)?,
+                "id" => id = id_of(cursor)?,
                 "response" => {
                     meter.whole(cursor, &mut document)?;
                     meter.output_bytes = meter.output_bytes.max(before.0);
@@ -51,6 +59,10 @@ impl Meter {
             }
             Ok(())
         })?;
+        // An event has an id of another kind, where it has one.
+        if event == Event::None && document.content == Content::Some {
+            self.response_id = self.response_id.take().or(id);
+        }
         self.has_output |= event == Event::Begun;
         self.tool_calls = self.tool_calls.max(before.1);
         if event == Event::Done {
@@ -77,7 +89,13 @@ impl Meter {
     /// A response inside an event. Its output counts from the beginning.
     fn whole(&mut self, cursor: &mut Cursor<'_>, document: &mut Document) -> Result<(), JsonFault> {
         (self.output_bytes, self.tool_calls) = (0, 0);
-        self.members(cursor, |meter, cursor, name| meter.of_response(cursor, name, document))
+        self.members(cursor, |meter, cursor, name| {
+            if name == "id" && meter.response_id.is_none() {
+                meter.response_id = id_of(cursor)?;
+                return Ok(());
+            }
+            meter.of_response(cursor, name, document)
+        })
     }
 
     fn of_response(
@@ -169,6 +187,14 @@ fn event_of(cursor: &mut Cursor<'_>) -> Result<Event, JsonFault> {
         // What is not known here says nothing to a client that does not know it either.
         _ => Event::Idle,
     })
+}
+
+/// The id that comes next, if it is one.
+fn id_of(cursor: &mut Cursor<'_>) -> Result<Option<ResponseId>, JsonFault> {
+    if cursor.kind()? != Kind::Text {
+        return cursor.skip().map(|_| None);
+    }
+    Ok(ResponseId::parse(&cursor.text()?.decode()))
 }
 
 /// Whether the action of a search, given as JSON, is a search at all.

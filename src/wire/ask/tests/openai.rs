@@ -139,6 +139,21 @@ fn responses_are_read() {
     // Each is a message.
     assert_eq!((ask.text_bytes, ask.messages, ask.text_bound), (12, 2, 12 + 2 * 16));
     assert_eq!((ask.unseen_input, ask.provider_calls), (false, 0));
+    assert!(!ask.stores && ask.previous.is_none());
+    let ask = respond(r#""previous_response_id":"resp_1""#).unwrap();
+    assert!(
+        ask.stores && ask.unseen_input && ask.text_bound == 0,
+        "its input may be all in what it goes on from"
+    );
+    assert_eq!(ask.previous.unwrap().as_str(), "resp_1");
+    for (store, stores) in [("true", true), ("null", true), ("false", false), ("\"false\"", true)] {
+        assert_eq!(respond(&format!("\"input\":\"\",\"store\":{store}")).unwrap().stores, stores, "{store}");
+    }
+    let bare = Ask::about("m");
+    assert_eq!(
+        (bare.model.as_str(), bare.form, bare.body.len(), bare.stores),
+        ("m", Form::Responses, 0, false)
+    );
     let ask = respond(r#""input":[],"text":{"format":{"type":"json_schema"}}"#).unwrap();
     assert_eq!((ask.text_bytes, ask.text_bound), (33, 33));
 }
@@ -257,7 +272,8 @@ fn bad_responses_are_refused() {
         ("\"store\":false", "input"),
         ("\"input\":\"\",\"instructions\":[]", "instructions"),
         ("\"input\":\"\",\"background\":true", "background"),
-        ("\"input\":\"\",\"previous_response_id\":\"resp_1\"", "previous_response_id"),
+        ("\"input\":\"\",\"previous_response_id\":\"../files\"", "previous_response_id"),
+        ("\"input\":\"\",\"previous_response_id\":[\"resp_1\"]", "previous_response_id"),
         ("\"input\":\"\",\"max_output_tokens\":0", "max_output_tokens"),
         ("\"input\":\"\",\"max_output_tokens\":\"9\"", "max_output_tokens"),
         ("\"input\":\"\",\"max_tool_calls\":0", "max_tool_calls"),
@@ -269,6 +285,8 @@ fn bad_responses_are_refused() {
     }
     for member in [
         "\"input\":\"a\",\"Instructions\":\"b\"",
+        "\"input\":\"a\",\"store\":false,\"store\":true",
+        "\"input\":\"a\",\"previous_response_id\":null,\"previous_re\u{17f}ponse_id\":\"resp_1\"",
         "\"input\":\"a\",\"max_output_to\u{212a}ens\":9",
         "\"input\":[{\"role\":\"user\",\"content\":\"a\",\"Content\":\"b\"}]",
         "\"input\":[{\"type\":\"message\",\"type\":\"item_reference\"}]",

@@ -197,3 +197,39 @@ fn speech_is_no_usage_but_an_answer() {
     assert_eq!((steps, reading.usage), (vec![Forward, Terminator], Some(Usage::default())));
     assert_eq!(stream(&["{\"type\":\"error\",\"error\":{\"message\":\"m\"}}"]).0, [Fault]);
 }
+
+/// The id is the response's own, the first that is safe to repeat.
+#[test]
+fn the_id_of_a_response_is_seen() {
+    let id_of = |feed: &dyn Fn(&mut Meter)| {
+        let mut meter = Meter::new(Metering::Responses, UsageEvent::Client);
+        feed(&mut meter);
+        meter.response_id().map(|id| id.as_str().to_owned())
+    };
+    for (body, want) in [
+        (r#"{"id":"resp_1","output":[{"id":"msg_1"}]}"#, Some("resp_1")),
+        (r#"{"output":[],"id":"a\u0062"}"#, Some("ab")),
+        (r#"{"id":"resp/1","output":[]}"#, None),
+        (r#"{"id":["resp_1"],"output":[]}"#, None),
+        (r#"{"id":"resp_1","error":{"code":"x"}}"#, None),
+        (r#"{"id":"resp_1""#, None),
+    ] {
+        assert_eq!(id_of(&|meter| meter.on_body(body.as_bytes())).as_deref(), want, "{body}");
+    }
+    let created = |id: &str| format!(r#"{{"type":"response.created","response":{{"id":{id},"output":[]}}}}"#);
+    for (events, want) in [
+        (vec![created("\"resp_1\""), created("\"resp_2\"")], Some("resp_1")),
+        (vec![created("null"), created("\"../x\""), created("\"resp_2\"")], Some("resp_2")),
+        (vec![r#"{"type":"response.output_text.delta","id":"resp_1","delta":"x"}"#.to_owned()], None),
+    ] {
+        let text: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+        let fed = id_of(&|meter| {
+            let mut splitter = Splitter::new(1 << 20);
+            splitter.push(text.clone().into());
+            while let Some(event) = splitter.next_event().unwrap() {
+                meter.on_event(&event);
+            }
+        });
+        assert_eq!(fed.as_deref(), want, "{text}");
+    }
+}
