@@ -1,6 +1,7 @@
 """The mock's answers to OpenAI's responses, scripted as those of openai_chat.py, for models of the same names."""
 
 import base64
+import itertools
 import json
 from collections.abc import Iterator
 
@@ -10,11 +11,42 @@ USAGE = Usage(input=16, cached=4, written=0, output=9)
 # Part of what is written.
 REASONED = 3
 COUNTED = 14
+# What was stored, by its id: the response, and the items that it was asked with.
+STORED: dict[str, tuple[dict, list[dict]]] = {}
+NUMBERS = itertools.count(1)
 
 
 def answer(body: dict, number: int) -> Answer:
     """The answer to the request `number`, from 0, for this model."""
+    if body.get("previous_response_id") not in (None, *STORED):
+        return _error(400, "there is no such response", "previous_response_not_found", "previous_response_id")
     return SCRIPTS[body["model"].partition("@")[0]](body, number)
+
+
+def follow_up(method: str, id: str, what: str, query: dict[str, list[str]]) -> Answer:
+    """The answer to what is asked of the response `id`: itself, its end, `cancel` or `input_items`."""
+    if id not in STORED:
+        return _error(404, f"there is no response {id}", "not_found")
+    response, items = STORED[id]
+    match method, what:
+        case "GET", "input_items":
+            ends = {"first_id": items[0]["id"], "last_id": items[-1]["id"], "has_more": False}
+            return Answer.json({"object": "list", "data": items, **ends})
+        case "GET", "" if query.get("stream") == ["true"]:
+            events = [
+                {"type": "response.created", "response": response},
+                {"type": "response.completed", "response": response},
+            ]
+            start = int(query.get("starting_after", ["-1"])[0]) + 1
+            numbered = [{**event, "sequence_number": number} for number, event in enumerate(events)]
+            return Answer.stream([_event(event) for event in numbered[start:]])
+        case "GET", "":
+            return Answer.json(response)
+        case "DELETE", "":
+            del STORED[id]
+            return Answer.json({"id": id, "object": "response", "deleted": True})
+        case _:
+            return _error(400, "only responses in the background can be cancelled", "invalid_request")
 
 
 def count(_body: dict, _number: int) -> Answer:
@@ -138,7 +170,10 @@ def _call(number: int, call_id: str, name: str, arguments: str) -> dict:
 
 def _answer(body: dict, items: list[tuple[dict, list[dict]]], status: str = "completed") -> Answer:
     """The items, each with the events between its beginning and its end."""
-    whole = _response(status, [item for item, _ in items])
+    whole = _response(body, status, [item for item, _ in items])
+    if body.get("store", True):
+        said = body["input"] if isinstance(body["input"], list) else [{"role": "user", "content": body["input"]}]
+        STORED[whole["id"]] = (whole, [{"type": "message", "id": f"in_{at}", **item} for at, item in enumerate(said)])
     if not body.get("stream"):
         return Answer.json(whole, usage=USAGE)
     events = enumerate(_events(items, whole))
@@ -146,7 +181,7 @@ def _answer(body: dict, items: list[tuple[dict, list[dict]]], status: str = "com
 
 
 def _events(items: list[tuple[dict, list[dict]]], whole: dict) -> Iterator[dict]:
-    begun = _response("in_progress", [])
+    begun = {**whole, "status": "in_progress", "incomplete_details": None, "output": [], "usage": None}
     yield {"type": "response.created", "response": begun}
     yield {"type": "response.in_progress", "response": begun}
     for index, (item, events) in enumerate(items):
@@ -182,10 +217,9 @@ def _argument_events(call: dict) -> list[dict]:
     ]
 
 
-def _response(status: str, output: list[dict]) -> dict:
-    is_over = status != "in_progress"
+def _response(body: dict, status: str, output: list[dict]) -> dict:
     return {
-        "id": "resp_mock",
+        "id": f"resp_{next(NUMBERS)}",
         "object": "response",
         "created_at": 1_764_000_000,
         "status": status,
@@ -198,16 +232,16 @@ def _response(status: str, output: list[dict]) -> dict:
         "model": "mock",
         "output": output,
         "parallel_tool_calls": True,
-        "previous_response_id": None,
+        "previous_response_id": body.get("previous_response_id"),
         "reasoning": {"effort": None, "summary": None},
-        "store": False,
+        "store": body.get("store", True),
         "temperature": 1.0,
         "text": {"format": {"type": "text"}},
         "tool_choice": "auto",
         "tools": [],
         "top_p": 1.0,
         "truncation": "disabled",
-        "usage": _usage() if is_over else None,
+        "usage": _usage(),
     }
 
 

@@ -86,13 +86,17 @@ class Handler(BaseHTTPRequestHandler):
     server: Provider
 
     def do_GET(self) -> None:
-        """What was received for a model: /control/received?model=…"""
+        """What was received for a model, /control/received?model=…; or what a response is asked for."""
+        if self._follow_up():
+            return
         with self.server.lock:
             requests = list(self.server.received[self._query("model")])
         self._write(Answer.json(requests))
 
     def do_POST(self) -> None:
         """A model's request, or a suite's."""
+        if self._follow_up():
+            return
         body = json.loads(self.rfile.read(int(self.headers["content-length"])) or "null")
         path = urlsplit(self.path).path
         if path == "/control/release":
@@ -103,6 +107,20 @@ class Handler(BaseHTTPRequestHandler):
             self._write(Answer.json(None))
         else:
             self._answer(path, body)
+
+    def do_DELETE(self) -> None:
+        """The end of a stored response."""
+        self._follow_up()
+
+    def _follow_up(self) -> bool:
+        """Answers what is asked of a stored response, if that is asked; it is kept as a request for its id."""
+        parts = urlsplit(self.path)
+        found = re.fullmatch(r"/v1/responses/(resp_\w+)(?:/(\w+))?", parts.path)
+        if found:
+            self.server.receive(found[1], {"method": self.command, "path": self.path})
+            query = parse_qs(parts.query)
+            self._write(openai_responses.follow_up(self.command, found[1], found[2] or "", query))
+        return bool(found)
 
     def _answer(self, path: str, body: dict) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
