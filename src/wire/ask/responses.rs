@@ -219,5 +219,7 @@ impl<'a> Reader<'a> {
 
 /// Whether a tool of this type is run by the client.
 fn is_own_type(kind: Option<&str>) -> bool {
-    kind.is_some_and(|kind| matches!(kind, "function" | "custom") || CLIENT_RUN.contains(&kind))
+    // A namespace is what the tools inside it are: they are looked at one by one.
+    let is_text = |kind: &str| matches!(kind, "function" | "custom" | "namespace");
+    kind.is_some_and(|kind| is_text(kind) || CLIENT_RUN.contains(&kind))
 }

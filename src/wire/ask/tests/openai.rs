@@ -226,6 +226,20 @@ fn tools_of_responses_and_what_is_stored() {
             false,
         ),
         (r#""tools":[{"type":"local_shell"}]"#, 1, 0, false),
+        (
+            r#""tools":[{"type":"namespace","name":"n","tools":[{"type":"function","name":"f"}]}]"#,
+            2,
+            0,
+            false,
+        ),
+        (r#""tools":[{"tools":[{"type":"web_search"}],"type":"namespace"}]"#, 2, 10, true),
+        (
+            r#""tools":[{"type":"namespace","tools":[{"type":"namespace","tools":[{"type":"mcp"}]}]}]"#,
+            3,
+            10,
+            true,
+        ),
+        (r#""tools":[{"type":"mcp","tools":[{"type":"function","name":"f"}]}]"#, 2, 10, true),
         (r#""tools":[{"type":"web_search"}]"#, 1, 10, true),
         (r#""tools":[{"type":"web_search_preview"},{"type":"file_search"},{"type":"mcp"}]"#, 3, 30, true),
         (
@@ -278,6 +292,7 @@ fn bad_responses_are_refused() {
         "\"input\":[{\"type\":\"message\",\"type\":\"item_reference\"}]",
         "\"input\":[{\"content\":[{\"type\":\"input_image\",\"Image_Url\":\"x\"}]}]",
         "\"input\":\"a\",\"tools\":[{\"type\":\"function\",\"Type\":\"web_search\"}]",
+        "\"input\":\"a\",\"tools\":[{\"type\":\"namespace\",\"Tools\":[{\"type\":\"web_search\"}]}]",
     ] {
         is_duplicate(Form::Responses, &format!("{{\"model\":\"m\",{member}}}"));
     }
