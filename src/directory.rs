@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::ids::{ChannelName, TokenId, UserId};
 use crate::spread::SpreadMap;
 use crate::tokens::{ApiToken, Caller, Found, KeyHash, Registry, Role};
-use crate::wire::Dialect;
+use crate::wire::Form;
 
 /// A user as a request meets one.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -100,11 +100,11 @@ impl Directory {
     }
 
     /// The channel `name`, where there is one that `token` reaches and that speaks `dialect`.
-    pub fn reached(&self, token: &ApiToken, name: &ChannelName, dialect: Dialect) -> Option<&Arc<Channel>> {
+    pub fn reached(&self, token: &ApiToken, name: &ChannelName, form: Form) -> Option<&Arc<Channel>> {
         let channel = self.channel(name.as_str())?;
         let has = |group: &str| channel.groups.iter().any(|name| name == group);
         let crosses = || token.cross_group_retry && self.supply.groups.names().any(has);
-        ((has(&token.group) || crosses()) && channel.answers(dialect)).then_some(channel)
+        ((has(&token.group) || crosses()) && channel.answers(form)).then_some(channel)
     }
 
     /// The market of all channels, or of the one that alone may serve a request.
@@ -164,8 +164,8 @@ impl Directory {
 
     /// The first offer in any dialect.
     fn any_offer(&self, token: &ApiToken, model: &str) -> Option<Offer> {
-        let dialects = [Dialect::OpenAi, Dialect::Anthropic, Dialect::Gemini];
-        dialects.into_iter().find_map(|dialect| self.offer(token, model, dialect).ok())
+        let forms = [Form::Chat, Form::Messages, Form::Generate];
+        forms.into_iter().find_map(|form| self.offer(token, model, form).ok())
     }
 
     fn offer_of(
@@ -238,12 +238,12 @@ pub struct Choice<'a> {
 }
 
 impl Choice<'_> {
-    fn find_channel(&self, token: &ApiToken, model: &str, dialect: Dialect) -> Option<&Arc<Channel>> {
+    fn find_channel(&self, token: &ApiToken, model: &str, form: Form) -> Option<&Arc<Channel>> {
         let directory = self.directory;
         match self.only {
-            None => directory.find_channel(token, model, |channel| channel.answers(dialect)),
+            None => directory.find_channel(token, model, |channel| channel.answers(form)),
             Some(name) => {
-                directory.reached(token, name, dialect).filter(|channel| directory.serves(channel, model))
+                directory.reached(token, name, form).filter(|channel| directory.serves(channel, model))
             }
         }
     }
@@ -254,12 +254,12 @@ impl Market for Choice<'_> {
         caller.is_current(self.directory, at)
     }
 
-    fn channel(&self, token: &ApiToken, model: &str, dialect: Dialect) -> Option<ChannelName> {
-        self.find_channel(token, model, dialect).map(|channel| channel.name.clone())
+    fn channel(&self, token: &ApiToken, model: &str, form: Form) -> Option<ChannelName> {
+        self.find_channel(token, model, form).map(|channel| channel.name.clone())
     }
 
-    fn offer(&self, token: &ApiToken, model: &str, dialect: Dialect) -> Result<Offer, MarketFault> {
-        self.directory.offer_of(token, model, self.find_channel(token, model, dialect))
+    fn offer(&self, token: &ApiToken, model: &str, form: Form) -> Result<Offer, MarketFault> {
+        self.directory.offer_of(token, model, self.find_channel(token, model, form))
     }
 }
 
@@ -284,11 +284,11 @@ impl Market for Directory {
         self.choice(None).is_current(caller, at)
     }
 
-    fn channel(&self, token: &ApiToken, model: &str, dialect: Dialect) -> Option<ChannelName> {
-        self.choice(None).channel(token, model, dialect)
+    fn channel(&self, token: &ApiToken, model: &str, form: Form) -> Option<ChannelName> {
+        self.choice(None).channel(token, model, form)
     }
 
-    fn offer(&self, token: &ApiToken, model: &str, dialect: Dialect) -> Result<Offer, MarketFault> {
-        self.choice(None).offer(token, model, dialect)
+    fn offer(&self, token: &ApiToken, model: &str, form: Form) -> Result<Offer, MarketFault> {
+        self.choice(None).offer(token, model, form)
     }
 }

@@ -52,7 +52,7 @@
 //! response is free too, and goes to the channel that made it (`relay::follow_up`, `pump::follow_up`): the pump has that
 //! remembered (`pump::kept`) before the client learns the response's id.
 //!
-//! Where nobody serves the model in the client's dialect, `relay::call` makes the `Ask` into one of another dialect
+//! Where nobody serves the model as the client asks for it, `relay::call` makes the `Ask` into one of another dialect
 //! (`relay::interpret`, `wire::Translation`) and asks the gate again: from there on the body that was made is what is held for, cut,
 //! sent and metered, as if a client had sent it. Only what the client is told is translated back, behind the meter.
 //!

@@ -24,7 +24,7 @@ impl Gate {
         if !token.permits_model(&ask.model) {
             return Err(Refusal::ModelNotAllowed);
         }
-        let channel = market.channel(token, &ask.model, ask.form.dialect()).ok_or(Refusal::ModelNotFound)?;
+        let channel = market.channel(token, &ask.model, ask.form).ok_or(Refusal::ModelNotFound)?;
         self.pass_free(request, channel, market)
     }
 

@@ -16,7 +16,7 @@ use crate::limits::{Limiter, RateState, Rates, Seat, Slot, Turn};
 use crate::money::Money;
 use crate::tokens::{ApiToken, Caller};
 use crate::usage::TokenCount;
-use crate::wire::{Ask, Dialect, Form, ServiceTier, count};
+use crate::wire::{Ask, Form, ServiceTier, count};
 
 /// What the gate is told by the operator.
 #[derive(Copy, Clone, Debug)]
@@ -55,14 +55,14 @@ pub enum MarketFault {
 
 /// Where models are on offer.
 pub trait Market {
-    /// The channel that serves `model` to `token` when it is asked in `dialect`.
-    fn channel(&self, token: &ApiToken, model: &str, dialect: Dialect) -> Option<ChannelName>;
+    /// The channel that serves `model` to `token` when it is asked in a body of `form`.
+    fn channel(&self, token: &ApiToken, model: &str, form: Form) -> Option<ChannelName>;
 
-    /// The offer for `model` to `token` in `dialect`.
+    /// The offer for `model` to `token` in a body of `form`.
     ///
     /// # Errors
     /// Why there is none.
-    fn offer(&self, token: &ApiToken, model: &str, dialect: Dialect) -> Result<Offer, MarketFault>;
+    fn offer(&self, token: &ApiToken, model: &str, form: Form) -> Result<Offer, MarketFault>;
 
     /// Whether `caller` is still what it was identified as.
     fn is_current(&self, caller: &Caller, at: Timestamp) -> bool;
@@ -157,7 +157,7 @@ impl Gate {
             return Err(Refusal::ModelNotAllowed);
         }
         let ask = request.ask;
-        let offer = market.offer(token, &ask.model, ask.form.dialect()).map_err(|fault| match fault {
+        let offer = market.offer(token, &ask.model, ask.form).map_err(|fault| match fault {
             MarketFault::NotServed => Refusal::ModelNotFound,
             MarketFault::NotPriced => Refusal::ModelNotPriced,
         })?;

@@ -22,7 +22,7 @@ use crate::tokens::{
     ApiToken, Caller, Found, IpList, KeyHash, KeyMint, ModelList, Registry, Role, Scopes, identify,
 };
 use crate::usage::{TokenCount, Usage};
-use crate::wire::{Ask, AskLimits, Dialect, Form};
+use crate::wire::{Ask, AskLimits, Form};
 
 /// Noon of 24 November 2026, UTC.
 const NOON: i64 = 1_795_521_600;
@@ -70,11 +70,11 @@ impl Shop {
 }
 
 impl Market for Shop {
-    fn channel(&self, _: &ApiToken, model: &str, _: Dialect) -> Option<ChannelName> {
+    fn channel(&self, _: &ApiToken, model: &str, _: Form) -> Option<ChannelName> {
         (model != "nowhere").then(|| ChannelName(Arc::from("c")))
     }
 
-    fn offer(&self, _: &ApiToken, model: &str, _: Dialect) -> Result<Offer, MarketFault> {
+    fn offer(&self, _: &ApiToken, model: &str, _: Form) -> Result<Offer, MarketFault> {
         if model == "nowhere" {
             return Err(MarketFault::NotServed);
         }

@@ -14,7 +14,7 @@ use crate::catalogue::Provider;
 use crate::ids::ChannelName;
 use crate::secret::Secret;
 use crate::tokens::ModelList;
-use crate::wire::Dialect;
+use crate::wire::{Dialect, Form};
 
 /// Where a provider listens: the parts of `base_url`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -103,6 +103,15 @@ pub struct Timeouts {
     pub total: Duration,
 }
 
+/// How a channel of OpenAI's dialect takes its responses.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Responses {
+    /// As they are.
+    Native,
+    /// Not at all: they are made into chats, as many a server that speaks OpenAI's dialect has only those.
+    Chat,
+}
+
 /// A configured provider endpoint.
 #[derive(Debug)]
 pub struct Channel {
@@ -132,15 +141,18 @@ pub struct Channel {
     pub output_cap_field: String,
     /// Whether to ask for usage in streams.
     pub stream_usage: bool,
+    /// How it takes OpenAI's responses.
+    pub responses: Responses,
 }
 
 impl Channel {
-    /// Whether a request in `dialect` can be sent to it as it is. One in another is translated before, where that is possible.
-    pub fn answers(&self, dialect: Dialect) -> bool {
+    /// Whether a body of `form` can be sent to it as it is. Another is translated before, where that is possible.
+    pub fn answers(&self, form: Form) -> bool {
         match self.provider {
-            Provider::OpenAi => dialect == Dialect::OpenAi,
-            Provider::Anthropic => dialect == Dialect::Anthropic,
-            Provider::Gemini => dialect == Dialect::Gemini,
+            Provider::OpenAi if form == Form::Responses => self.responses == Responses::Native,
+            Provider::OpenAi => form.dialect() == Dialect::OpenAi,
+            Provider::Anthropic => form.dialect() == Dialect::Anthropic,
+            Provider::Gemini => form.dialect() == Dialect::Gemini,
             Provider::Demo => true,
         }
     }

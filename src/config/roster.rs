@@ -12,7 +12,7 @@ use super::sections::channel_timeouts;
 use crate::catalogue::Groups;
 use crate::catalogue::Provider;
 use crate::channels::client::tls_config;
-use crate::channels::{BaseUrl, Channel, Roster, Timeouts};
+use crate::channels::{BaseUrl, Channel, Responses, Roster, Timeouts};
 use crate::ids::ChannelName;
 use crate::secret::Secret;
 use crate::tokens::{ListFault, ModelList};
@@ -91,6 +91,7 @@ fn openai(section: &mut Section<'_>) -> Channel {
     Channel {
         output_cap_field: output_cap_field(section, &channel.base_url),
         stream_usage: section.flag("stream_usage").unwrap_or(true),
+        responses: section.choice("responses", &[("native", Responses::Native), ("chat", Responses::Chat)]),
         ..channel
     }
 }
@@ -157,6 +158,7 @@ fn plain(provider: Provider, base_url: BaseUrl, api_keys: Vec<Secret<String>>) -
         ca_pem: None,
         proxy: None,
         stream_usage: true,
+        responses: Responses::Native,
     }
 }
 

@@ -91,7 +91,13 @@ fn the_manual_holds_every_key() {
     let plain = parse("[[channels]]\nname = \"openai\"\nprovider = \"openai\"", &[]).unwrap();
     let plain = &plain.roster.channels()[0];
     let claimed = |channel: &Channel| {
-        (channel.base_url.clone(), channel.timeouts, channel.output_cap_field.clone(), channel.stream_usage)
+        (
+            channel.base_url.clone(),
+            channel.timeouts,
+            channel.output_cap_field.clone(),
+            channel.stream_usage,
+            channel.responses,
+        )
     };
     assert_eq!(claimed(example), claimed(plain));
     assert_eq!(example.provider_model("fast"), "gpt-4.1-mini");
@@ -174,6 +180,7 @@ const CHANNEL_MISTAKES: &[(&str, &str)] = &[
     ("proxy = \"https://p\"", "c.toml:4: channels[0].proxy: must be http://HOST:PORT"),
     ("ca_file = \"/no/such\"", "c.toml:4: channels[0].ca_file: /no/such cannot be read"),
     ("output_cap_field = \"n\"", "c.toml:4: channels[0].output_cap_field: must be"),
+    ("responses = \"messages\"", "c.toml:4: channels[0].responses: must be"),
     ("timeouts = { total = \"1\" }", "c.toml:4: channels[0].timeouts.total: must be a number"),
 ];
 

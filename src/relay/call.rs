@@ -116,7 +116,8 @@ fn pumped(running: Run, mut exchange: Exchange, admitted: Admitted, visit: Visit
     exchange.watch.mark();
     let (sender, head) = oneshot::channel();
     let timeout = exchange.relay.settings.write_timeout;
-    let client = Client::new(sender, visit.listener, exchange.ask.form, timeout);
+    let form = exchange.translation.as_deref().map_or(exchange.ask.form, Translation::client_form);
+    let client = Client::new(sender, visit.listener, form, timeout);
     Carried::new(Box::pin(run(running, exchange, admitted, client, visit.line)), head)
 }
 
@@ -211,7 +212,7 @@ fn failure_of(exchange: &Exchange, refusal: &Refusal, caller: &Caller) -> Failur
     let (model, directory) = (&exchange.ask.model, &exchange.relay.directory);
     let is_elsewhere = *refusal == Refusal::ModelNotFound
         && exchange.only.is_some()
-        && Market::channel(&**directory, caller.token(), model, exchange.dialect).is_some();
+        && Market::channel(&**directory, caller.token(), model, exchange.ask.form).is_some();
     let mut failure = if is_elsewhere {
         follow_up::served_elsewhere(model)
     } else {

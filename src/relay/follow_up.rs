@@ -20,7 +20,7 @@ use crate::relay::stopwatch::Stopwatch;
 use crate::relay::{Relay, headers};
 use crate::stored::StoredResponse;
 use crate::tokens::Caller;
-use crate::wire::{Ask, Call, Dialect, Form, percent};
+use crate::wire::{Ask, Call, Form, percent};
 
 /// Stands for the response in a path.
 const RESPONSE: &str = "{id}";
@@ -108,7 +108,7 @@ async fn maker(relay: &Relay, caller: &Caller, id: &ResponseId) -> Result<Channe
     let found = relay.shelf.find(caller.token().id, id.clone()).await;
     let stored = found.map_err(|_| Failure::storage_unavailable())?;
     let reached = stored
-        .filter(|stored| relay.directory.reached(caller.token(), &stored.channel, Dialect::OpenAi).is_some());
+        .filter(|stored| relay.directory.reached(caller.token(), &stored.channel, Form::Responses).is_some());
     reached.map(|stored| stored.channel).ok_or_else(|| {
         let message = format!(
             "previous_response_id names no response that this API key can go on from: {:?}. Its provider must store it, and it \
@@ -157,7 +157,7 @@ fn admit(
         let asked = Request { caller: &caller, ask: &exchange.ask, id: exchange.id, at: relay.clock.now() };
         let directory = &relay.directory;
         let named = exchange.only.as_ref();
-        let channel = named.and_then(|name| directory.reached(caller.token(), name, exchange.dialect));
+        let channel = named.and_then(|name| directory.reached(caller.token(), name, Form::Responses));
         let name = channel.map(|channel| &channel.name);
         match (relay.gate.admit_follow_up(&asked, name, &**directory), channel) {
             (Ok(admission), Some(channel)) => return Ok((Arc::clone(channel), admission)),

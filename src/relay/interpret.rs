@@ -10,7 +10,7 @@ use crate::relay::inbound::Body;
 use crate::relay::pump::Exchange;
 use crate::tokens::ApiToken;
 use crate::wire::fault::{ErrorKind, ErrorWords, ProviderError, error_body};
-use crate::wire::{Translation, targets};
+use crate::wire::{Dialect, Manner, Translation, targets};
 
 /// The version of Anthropic's API whose shapes are translated.
 const VERSION: &str = "2023-06-01";
@@ -23,18 +23,20 @@ impl Exchange {
     pub fn translate(&mut self, token: &ApiToken) -> Result<(), Failure> {
         let model = &self.ask.model;
         let directory = &self.relay.directory;
-        let mut dialects = targets(self.ask.form).iter();
-        let name = dialects.find_map(|dialect| Market::channel(&**directory, token, model, *dialect));
-        let channel = name.and_then(|name| directory.channel(name.as_str()));
-        let channel = channel.ok_or_else(|| Failure::model_not_found(model))?;
+        let found = targets(self.ask.form).iter().find_map(|target| {
+            let name = Market::channel(&**directory, token, model, target.form())?;
+            Some((*target, directory.channel(name.as_str())?))
+        });
+        let (target, channel) = found.ok_or_else(|| Failure::model_not_found(model))?;
         let now = self.relay.clock.now().secs();
-        let (ask, translation) = Translation::of(&self.ask, channel.provider_model(model), now)?;
+        let manner = Manner { model: channel.provider_model(model), cap_field: &channel.output_cap_field };
+        let (ask, translation) = Translation::of(&self.ask, target, manner, now)?;
         self.buffered.grow(ask.body.len()).map_err(|_| Failure::overloaded())?;
         self.call = translation.call();
-        self.target = self.call.path.into();
+        self.target = translation.path_and_query().into();
         self.ask = ask.into();
         self.translation = Some(Box::new(translation));
-        translate_headers(&mut self.headers);
+        translate_headers(&mut self.headers, self.call.form.dialect());
         Ok(())
     }
 
@@ -64,15 +66,24 @@ impl Exchange {
             if text.is_empty() { instead.to_owned() } else { text.to_owned() }
         };
         let message = or(&error.message, "The model's provider refused the request.");
-        let code = or(&error.kind, "upstream_error");
+        // Google's code is the status once more.
+        let code = if error.code.parse::<u16>().is_ok() { "" } else { error.code.as_str() };
+        let code = or(if code.is_empty() { &error.kind } else { code }, "upstream_error");
         let words = ErrorWords { message: &message, kind, param: None, code: &code, status };
         Some(error_body(&words, self.dialect, &self.id.to_string()).into())
     }
 }
 
-/// What the client's library says of itself in its own dialect is of no use in the other.
-fn translate_headers(headers: &mut HeaderMap) {
-    headers.remove(HeaderName::from_static("openai-beta"));
+/// What the client's library says of itself in its own dialect is of no use in that of `to`.
+fn translate_headers(headers: &mut HeaderMap, to: Dialect) {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(HeaderName::from_static("anthropic-version"), HeaderValue::from_static(VERSION));
+    if to != Dialect::OpenAi {
+        headers.remove("openai-beta");
+    }
+    if to == Dialect::Anthropic {
+        headers.insert(HeaderName::from_static("anthropic-version"), HeaderValue::from_static(VERSION));
+    } else {
+        headers.remove("anthropic-version");
+        headers.remove("anthropic-beta");
+    }
 }

@@ -146,8 +146,7 @@ impl Exchange {
         if ends.client.has_left() {
             return;
         }
-        // A translated request always names its cap: the other dialect may ask for one.
-        let is_capped = cap.is_sent || self.translation.is_some();
+        let is_capped = cap.is_sent || self.translation.as_deref().is_some_and(|told| told.caps(&self.ask));
         let request = self.request_of(&channel, self.cut(&channel, is_capped.then_some(cap.tokens)));
         ends.metered.dispatch();
         let patience = if self.ask.stream {
@@ -267,14 +266,16 @@ impl Exchange {
         if let Some(content_type) = self.sound_type(&reply) {
             return Box::pin(self.relay_sound(content_type, reply, headers, ends)).await;
         }
+        let retelling = self.translation.as_ref().map(|translation| translation.stream());
         if is_event_stream(&reply) {
-            let stream = self.translation.as_ref().map(|translation| translation.stream());
-            let events = Events::sent(self.relay.settings.max_event_bytes).retold(stream);
+            let events = Events::sent(self.relay.settings.max_event_bytes).retold(retelling);
             Box::pin(self.relay_stream(reply.body, events, headers, ends)).await;
         } else if self.ask.form == Form::StreamGenerate {
-            headers.push(("content-type", "application/json".to_owned()));
-            ends.client.tell_in_array();
-            let events = Events::in_array(self.relay.settings.max_event_bytes);
+            if retelling.is_none() {
+                headers.push(("content-type", "application/json".to_owned()));
+                ends.client.tell_in_array();
+            }
+            let events = Events::in_array(self.relay.settings.max_event_bytes).retold(retelling);
             Box::pin(self.relay_stream(reply.body, events, headers, ends)).await;
         } else {
             self.relay_plain(reply, headers, ends).await;

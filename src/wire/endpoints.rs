@@ -104,6 +104,15 @@ pub enum Lookup<'a> {
     },
 }
 
+/// How OpenAI's chat is called: also by a translated request.
+pub(super) const CHAT: Call = Call {
+    form: Form::Chat,
+    cut: Cut::Chat,
+    charge: Charge::Metered(Metering::Chat),
+    path: "/chat/completions",
+    query: &[],
+};
+
 /// How Anthropic's messages are called: also by a translated request.
 pub(super) const MESSAGES: Call = Call {
     form: Form::Messages,
@@ -113,18 +122,28 @@ pub(super) const MESSAGES: Call = Call {
     query: &["beta"],
 };
 
+/// How Gemini's models are called by a translated request.
+pub(super) const GENERATE: Call = Call {
+    form: Form::Generate,
+    cut: Cut::Generate,
+    charge: GENERATED,
+    path: "/v1beta/models/{id}:generateContent",
+    query: &[],
+};
+
+/// The same, streamed in events.
+pub(super) const STREAM_GENERATE: Call = Call {
+    form: Form::StreamGenerate,
+    path: "/v1beta/models/{id}:streamGenerateContent?alt=sse",
+    ..GENERATE
+};
+
 static TABLE: [Route; 28] = [
     Route {
         method: "POST",
         pattern: "/v1/chat/completions",
         dialect: Some(Dialect::OpenAi),
-        work: Work::Call(Call {
-            form: Form::Chat,
-            cut: Cut::Chat,
-            charge: Charge::Metered(Metering::Chat),
-            path: "/chat/completions",
-            query: &[],
-        }),
+        work: Work::Call(CHAT),
     },
     Route {
         method: "POST",

@@ -23,4 +23,4 @@ pub use json::{JsonFault, members};
 pub use meter::{Answer, Meter, Metering, Reading, Step, UsageEvent};
 pub use outgoing::{CAP_FIELDS, Outgoing, outgoing};
 pub use sse::{Event, EventTooLarge, Splitter};
-pub use translate::{ChatStream, Translation, targets};
+pub use translate::{Manner, Retelling, Translation, targets};

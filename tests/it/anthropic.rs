@@ -273,8 +273,6 @@ fn refusals_in_the_dialect() {
         (model("forbidden"), 403, "permission_error", "model_not_allowed"),
         (model("gone"), 404, "not_found_error", "model_not_found"),
         (model("dull"), 402, "billing_error", "model_not_priced"),
-        // A channel of another dialect has it; nothing is translated in this direction.
-        (model("m-1"), 404, "not_found_error", "model_not_found"),
         (ask(&gateway, &spent, &plain), 402, "billing_error", "insufficient_quota"),
         (ask(&gateway, &daily, &plain), 429, "rate_limit_error", "daily_limit_exceeded"),
         (ask(&gateway, &slow, &plain), 429, "rate_limit_error", "rate_limit_exceeded"),

@@ -82,4 +82,12 @@ mod transcripts;
 #[cfg(test)]
 mod translate;
 #[cfg(test)]
+mod translate_chat;
+#[cfg(test)]
+mod translate_gemini;
+#[cfg(test)]
+mod translate_messages;
+#[cfg(test)]
+mod translate_responses;
+#[cfg(test)]
 mod upstream;

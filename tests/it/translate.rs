@@ -120,7 +120,7 @@ fn a_plain_answer() {
     assert_eq!(got.header("x-client-request-id"), answer.header("x-request-id"));
 }
 
-/// Whoever speaks the client's dialect comes first, wherever it stands in the file; the other way nothing is translated yet.
+/// Whoever speaks the client's dialect comes first, wherever it stands in the file; what is free is not translated.
 #[test]
 fn no_translation_without_need() {
     let usage = json!({"input_tokens": 1, "output_tokens": 1});
@@ -138,7 +138,7 @@ fn no_translation_without_need() {
     ask(&gateway, &listed, &json!({})).refuses(403, "model_not_allowed");
     let messages =
         json!({"model": "m-1", "max_tokens": 9, "messages": [{"role": "user", "content": PROMPT}]});
-    gateway.post(&token.key, "/v1/messages", &messages).expect(404);
+    gateway.post(&token.key, "/v1/messages/count_tokens", &messages).expect(404);
     assert_eq!((mock.count(), other.count()), (0, 1));
 }
 

@@ -16,7 +16,7 @@ use tokio_rustls::rustls::pki_types::{PrivateKeyDer, pem::PemObject};
 
 use super::*;
 use crate::catalogue::Provider;
-use crate::channels::{BaseUrl, Timeouts};
+use crate::channels::{BaseUrl, Responses, Timeouts};
 use crate::ids::ChannelName;
 use crate::secret::Secret;
 
@@ -147,6 +147,7 @@ fn channel(base_url: &str) -> Channel {
         proxy: None,
         output_cap_field: "max_tokens".to_owned(),
         stream_usage: true,
+        responses: Responses::Native,
     }
 }
 

@@ -3,13 +3,13 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::wire::{ArraySplitter, ChatStream, Event, EventTooLarge, Splitter};
+use crate::wire::{ArraySplitter, Event, EventTooLarge, Retelling, Splitter};
 
 /// See the room's head.
 pub struct Events {
     splitter: Form,
     most: usize,
-    retold: Option<Box<ChatStream>>,
+    retold: Option<Box<Retelling>>,
     /// From the event on with which the answer ends.
     kept: Option<BytesMut>,
 }
@@ -17,6 +17,15 @@ pub struct Events {
 /// An event cannot be told in the client's dialect.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct Untold;
+
+/// Why an event was not kept.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Unkept {
+    /// It is too large, with what was kept before.
+    TooLarge,
+    /// It cannot be told.
+    Untold,
+}
 
 enum Form {
     Sent(Splitter),
@@ -34,9 +43,14 @@ impl Events {
         Self { splitter: Form::Array(ArraySplitter::new(most)), most, retold: None, kept: None }
     }
 
-    /// The same, retold by `stream` where there is one.
-    pub fn retold(self, stream: Option<ChatStream>) -> Self {
-        Self { retold: stream.map(Box::new), ..self }
+    /// The same, told by `retelling` where there is one.
+    pub fn retold(self, retelling: Option<Retelling>) -> Self {
+        Self { retold: retelling.map(Box::new), ..self }
+    }
+
+    /// Whether they are told in another dialect than they came in.
+    pub fn is_retold(&self) -> bool {
+        self.retold.is_some()
     }
 
     /// What the client is told of `event`.
@@ -46,7 +60,26 @@ impl Events {
     pub fn tell(&mut self, event: Event) -> Result<Bytes, Untold> {
         match &mut self.retold {
             None => Ok(event.raw),
-            Some(stream) => stream.tell(&event).map_err(|_| Untold),
+            // A comment keeps a connection alive in every dialect.
+            Some(_) if event.data().is_none() && event.raw.starts_with(b":") => Ok(event.raw),
+            Some(retelling) => retelling.tell(&event).map_err(|_| Untold),
+        }
+    }
+
+    /// The same of the event that ends a stream.
+    ///
+    /// # Errors
+    /// As [`Events::tell`].
+    pub fn tell_last(&mut self, event: Event) -> Result<Bytes, Untold> {
+        let told = self.tell(event)?;
+        Ok(self.ended(told))
+    }
+
+    /// `told`, and behind it what ends a stream in the client's dialect where that is another.
+    fn ended(&mut self, told: Bytes) -> Bytes {
+        match &mut self.retold {
+            None => told,
+            Some(retelling) => [told, retelling.end()].concat().into(),
         }
     }
 
@@ -82,16 +115,17 @@ impl Events {
         self.kept.is_some()
     }
 
-    /// Keeps an event back, as all that follow must be.
+    /// Keeps back what the client will be told of `event`, as of all that follow.
     ///
     /// # Errors
-    /// When all that is kept is more than one event may have.
-    pub fn keep(&mut self, raw: &[u8]) -> Result<(), EventTooLarge> {
+    /// When all that is kept is more than one event may have; as [`Events::tell`].
+    pub fn keep(&mut self, event: Event) -> Result<(), Unkept> {
+        let told = self.tell(event).map_err(|Untold| Unkept::Untold)?;
         let kept = self.kept.get_or_insert_default();
-        if kept.len() + raw.len() > self.most {
-            return Err(EventTooLarge);
+        if kept.len() + told.len() > self.most {
+            return Err(Unkept::TooLarge);
         }
-        kept.extend_from_slice(raw);
+        kept.extend_from_slice(&told);
         Ok(())
     }
 
@@ -101,6 +135,7 @@ impl Events {
             Form::Sent(_) => true,
             Form::Array(splitter) => splitter.is_whole(),
         };
-        self.kept.take().filter(|_| is_whole).map(BytesMut::freeze)
+        let kept = self.kept.take().filter(|_| is_whole)?.freeze();
+        Some(self.ended(kept))
     }
 }

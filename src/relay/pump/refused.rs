@@ -60,8 +60,8 @@ impl Exchange {
             self.close(charged).await;
         }
         headers.extend(self.rate_headers());
-        let cleaned =
-            ProviderError { kind: clean(channel, &error.kind), message, ..ProviderError::default() };
+        let (kind, code) = (clean(channel, &error.kind), clean(channel, &error.code));
+        let cleaned = ProviderError { message, kind, code };
         let body = self
             .retell_refusal(status, &cleaned)
             .unwrap_or_else(|| told(channel, &body, (status, &cleaned.message), self.listener()));

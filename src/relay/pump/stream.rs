@@ -15,7 +15,7 @@ use crate::relay::verdict::Ending;
 use crate::telemetry::UpstreamError;
 use crate::wire::{Event, EventTooLarge, Step};
 
-use super::events::{Events, Untold};
+use super::events::{Events, Unkept, Untold};
 use super::{Ends, Exchange, FAREWELL};
 
 /// How long the head waits for the first event: a provider that fails at once is then told with a status of its own.
@@ -185,7 +185,12 @@ fn take(events: &mut Events, piece: Bytes, metered: &mut Metered) -> (Bytes, Opt
             Ok(None) => return (out.joined(), None),
             Err(EventTooLarge) => return (out.joined(), Some(Stop::TooLarge)),
         };
-        let stop = match metered.meter.on_event(&event) {
+        let step = match metered.meter.on_event(&event) {
+            // It may be told elsewhere in another dialect, whoever asked for it.
+            Step::Strip if events.is_retold() => Step::Forward,
+            step => step,
+        };
+        let stop = match step {
             Step::Forward if !events.is_keeping() => match events.tell(event) {
                 Ok(told) => {
                     out.add(told);
@@ -193,13 +198,13 @@ fn take(events: &mut Events, piece: Bytes, metered: &mut Metered) -> (Bytes, Opt
                 }
                 Err(Untold) => Stop::Fault,
             },
-            Step::Forward | Step::Last => match events.keep(&event.raw) {
+            Step::Forward | Step::Last => match events.keep(event) {
                 Ok(()) => continue,
-                Err(EventTooLarge) => Stop::TooLarge,
+                Err(unkept) => unkept.into(),
             },
             Step::Strip => continue,
             Step::Terminator => tell_last(events, event),
-            Step::Failure => Stop::Failed(event.raw),
+            Step::Failure => failed(events, event),
             Step::Fault => Stop::Fault,
         };
         return (out.joined(), Some(stop));
@@ -208,7 +213,21 @@ fn take(events: &mut Events, piece: Bytes, metered: &mut Metered) -> (Bytes, Opt
 
 /// What the client is told of the event that ends the stream.
 fn tell_last(events: &mut Events, event: Event) -> Stop {
-    events.tell(event).map_or(Stop::Fault, Stop::Terminator)
+    events.tell_last(event).map_or(Stop::Fault, Stop::Terminator)
+}
+
+/// The same of one that also says that the answer failed; another dialect has its own way to say so.
+fn failed(events: &Events, event: Event) -> Stop {
+    if events.is_retold() { Stop::Fault } else { Stop::Failed(event.raw) }
+}
+
+impl From<Unkept> for Stop {
+    fn from(unkept: Unkept) -> Self {
+        match unkept {
+            Unkept::TooLarge => Self::TooLarge,
+            Unkept::Untold => Self::Fault,
+        }
+    }
 }
 
 /// Meters what came behind the last event when the stream has ended. A terminator counts without a blank line; anything else
@@ -217,13 +236,14 @@ fn take_last(events: &mut Events, metered: &mut Metered) -> Stop {
     if let Some(event) = events.finish() {
         let is_last = match metered.meter.on_event(&event) {
             Step::Terminator => return tell_last(events, event),
-            Step::Failure => return Stop::Failed(event.raw),
+            Step::Failure => return failed(events, event),
             Step::Fault => return Stop::Fault,
             Step::Last => true,
             Step::Forward | Step::Strip => events.is_keeping(),
         };
-        if is_last && events.keep(&event.raw).is_err() {
-            return Stop::TooLarge;
+        let kept = if is_last { events.keep(event) } else { Ok(()) };
+        if let Err(unkept) = kept {
+            return unkept.into();
         }
     }
     events.kept().map_or(Stop::NoTerminator, Stop::Terminator)

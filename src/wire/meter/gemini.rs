@@ -1,10 +1,15 @@
 //! Reads what Gemini's methods answer: a response whole, a chunk of a stream, or embeddings.
 
+use std::collections::BTreeSet;
+
 use super::usage::{Figures, Reported, larger};
 use super::{Content, Document, Meter};
 use crate::usage::TokenCount;
 use crate::wire::ask::tier_named;
 use crate::wire::json::{Cursor, JsonFault, Kind};
+
+/// Part of the names of models whose grounding is billed once for each request; that of newer ones is for each query.
+const BILLED_ONCE: &str = "gemini-2.";
 
 /// What is known of the candidates of a stream.
 #[derive(Debug, Default)]
@@ -31,7 +36,7 @@ impl Meter {
     pub(super) fn generated(&mut self, cursor: &mut Cursor<'_>) -> Result<Document, JsonFault> {
         let mut document = Document::default();
         let mut is_blocked = false;
-        let mut searches = 0;
+        let (mut searches, mut most) = (0, usize::MAX);
         self.members(cursor, |meter, cursor, name| {
             match name {
                 "error" => document.is_error |= !matches!(cursor.skip()?, "null" | "false" | "\"\""),
@@ -39,6 +44,9 @@ impl Meter {
                 "candidates" => {
                     document.content = Content::Some;
                     searches = meter.candidates(cursor)?;
+                }
+                "modelVersion" | "model_version" => {
+                    most = if cursor.skip()?.contains(BILLED_ONCE) { 1 } else { most };
                 }
                 "promptFeedback" | "prompt_feedback" => {
                     document.content = Content::Some;
@@ -52,7 +60,7 @@ impl Meter {
             }
             Ok(())
         })?;
-        self.tool_calls = self.tool_calls.max(searches);
+        self.tool_calls = self.tool_calls.max(i64::try_from(searches.min(most)).unwrap_or(i64::MAX));
         if document.content == Content::Some && (is_blocked || self.candidates.all_finished()) {
             document.content = Content::Last;
         }
@@ -64,11 +72,11 @@ impl Meter {
     }
 
     /// Reads the candidates; how often the provider searched for them.
-    fn candidates(&mut self, cursor: &mut Cursor<'_>) -> Result<i64, JsonFault> {
+    fn candidates(&mut self, cursor: &mut Cursor<'_>) -> Result<usize, JsonFault> {
         if cursor.kind()? != Kind::Array {
             return cursor.skip().map(|_| 0);
         }
-        let mut searches = 0_i64;
+        let mut searches = BTreeSet::new();
         let mut array = cursor.enter()?;
         while cursor.next_item(&mut array)? {
             let (mut index, mut is_finished) = (0, false);
@@ -80,16 +88,14 @@ impl Meter {
                             !matches!(cursor.skip()?, "null" | "\"\"" | "\"FINISH_REASON_UNSPECIFIED\"");
                     }
                     "content" => meter.content(cursor)?,
-                    "groundingMetadata" | "grounding_metadata" => {
-                        searches = searches.saturating_add(queries(meter, cursor)?);
-                    }
+                    "groundingMetadata" | "grounding_metadata" => queries(meter, cursor, &mut searches)?,
                     _ => cursor.skip().map(|_| ())?,
                 }
                 Ok(())
             })?;
             self.candidates.note((index, is_finished));
         }
-        Ok(searches)
+        Ok(searches.len())
     }
 
     fn content(&mut self, cursor: &mut Cursor<'_>) -> Result<(), JsonFault> {
@@ -139,21 +145,25 @@ impl Meter {
     }
 }
 
-/// The number of queries that stand in the grounding's data.
-fn queries(meter: &mut Meter, cursor: &mut Cursor<'_>) -> Result<i64, JsonFault> {
-    let mut queries = 0_i64;
+/// Adds the queries that stand in the grounding's data. Google bills each once, and none that is empty.
+fn queries<'a>(
+    meter: &mut Meter,
+    cursor: &mut Cursor<'a>,
+    found: &mut BTreeSet<&'a str>,
+) -> Result<(), JsonFault> {
     meter.members(cursor, |_, cursor, name| {
         if !matches!(name, "webSearchQueries" | "web_search_queries") || cursor.kind()? != Kind::Array {
             return cursor.skip().map(|_| ());
         }
         let mut array = cursor.enter()?;
         while cursor.next_item(&mut array)? {
-            cursor.skip()?;
-            queries = queries.saturating_add(1);
+            let query = cursor.skip()?;
+            if query != "\"\"" {
+                found.insert(query);
+            }
         }
         Ok(())
-    })?;
-    Ok(queries)
+    })
 }
 
 /// Counts of one list of details: sound and images, which may have prices of their own.

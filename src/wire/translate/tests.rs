@@ -1,5 +1,7 @@
 //! Both ways, from the documented shapes of both providers.
 
+mod pairs;
+
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -15,8 +17,12 @@ fn chat(more: &Value) -> Ask {
     Ask::parse(Form::Chat, Bytes::from(body.to_string()), &AskLimits { max_choices: 8 }).unwrap()
 }
 
+fn manner(model: &str) -> Manner<'_> {
+    Manner { model, cap_field: "max_tokens" }
+}
+
 fn translated(more: &Value, provider_model: &str) -> Result<(Ask, Value), AskFault> {
-    let (ask, _) = Translation::of(&chat(more), provider_model, NOW)?;
+    let (ask, _) = Translation::of(&chat(more), Target::Messages, manner(provider_model), NOW)?;
     let body = serde_json::from_slice(&ask.body).unwrap();
     Ok((ask, body))
 }
@@ -89,7 +95,7 @@ fn members_of_the_body() {
     let ordered = "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"response_format\":\
         {\"type\":\"json_schema\",\"json_schema\":{\"name\":\"x\",\"schema\":{\"z\":1, \"a\":1.50}}}}";
     let ask = Ask::parse(Form::Chat, Bytes::from(ordered), &AskLimits { max_choices: 1 }).unwrap();
-    let (ask, _) = Translation::of(&ask, "x", NOW).unwrap();
+    let (ask, _) = Translation::of(&ask, Target::Messages, manner("x"), NOW).unwrap();
     assert!(std::str::from_utf8(&ask.body).unwrap().contains("\"schema\":{\"z\":1, \"a\":1.50}"));
 }
 
@@ -115,7 +121,7 @@ fn thinking() {
             assert_eq!(sent(&more, model), want, "{effort} {model}");
         }
         for model in ["claude-opus-4-6", "claude-opus-4-7-20260416", "claude-sonnet-5", "other"] {
-            let want = json!({"thinking": {"type": "adaptive"}, "output_config": {"effort": word}});
+            let want = json!({"thinking": {"type": "adaptive", "display": "summarized"}, "output_config": {"effort": word}});
             assert_eq!(sent(&more, model), want, "{effort} {model}");
         }
     }
@@ -301,7 +307,8 @@ fn messages_that_cannot_be_said_are_refused_by_name() {
 }
 
 fn translation(usage_event: UsageEvent) -> Translation {
-    Translation { usage_event, created: NOW }
+    let asked = Asked { created: NOW, usage_event, body: Bytes::new(), model: "m".to_owned() };
+    Translation { source: Source::Chat, target: Target::Messages, asked, call: &MESSAGES }
 }
 
 #[test]
@@ -367,6 +374,7 @@ fn told(usage_event: UsageEvent, events: &[Value]) -> Vec<Value> {
             out.push_str(std::str::from_utf8(&stream.tell(&event).unwrap()).unwrap());
         }
     }
+    out.push_str(std::str::from_utf8(&stream.end()).unwrap());
     let data = out.split_terminator("\n\n").map(|event| event.strip_prefix("data: ").unwrap());
     data.map(|data| serde_json::from_str(data).unwrap_or_else(|_| json!(data))).collect()
 }
@@ -443,7 +451,7 @@ fn streams_that_end_otherwise() {
     let stop = json!({"type": "message_stop"});
     let refusal = json!({"type": "message_delta", "delta": {"stop_reason": "refusal", "stop_details": {"explanation": null}}});
     let ended = told(UsageEvent::Gateway, &[start.clone(), refusal, stop.clone()]);
-    assert_eq!(ended[1]["choices"][0]["finish_reason"], "content_filter");
+    assert_eq!(ended[2]["choices"][0]["finish_reason"], "content_filter");
     assert!(ended[1]["choices"][0]["delta"]["refusal"].is_string(), "{ended:?}");
     assert_eq!(told(UsageEvent::Gateway, &[start, stop])[1], chunk(&json!({}), Some("stop")));
     for data in [

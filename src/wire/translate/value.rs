@@ -5,7 +5,9 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
+use super::prompt::Set;
 use crate::wire::ask::AskFault;
+use crate::wire::endpoints::Dialect;
 use crate::wire::json::{JsonFault, members};
 
 /// See the file's head.
@@ -15,31 +17,45 @@ pub(super) struct Value<'a> {
     pub(super) path: String,
     /// What stands there, as it was sent.
     pub(super) raw: &'a RawValue,
+    /// Whose API it is translated for: refusals name it.
+    pub(super) to: Dialect,
+}
+
+/// A provider's name, as refusals have it.
+pub(super) const fn company(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::OpenAi => "OpenAI",
+        Dialect::Anthropic => "Anthropic",
+        Dialect::Gemini => "Google",
+    }
 }
 
 impl<'a> Value<'a> {
-    /// The members of the body itself.
+    /// The members of the body itself, which is translated for `to`.
     ///
     /// # Errors
     /// When it is no object, or has a key twice.
-    pub(super) fn of_body(body: &'a [u8]) -> Result<Vec<(Cow<'a, str>, Self)>, AskFault> {
+    pub(super) fn of_body(body: &'a [u8], to: Dialect) -> Result<Vec<(Cow<'a, str>, Self)>, AskFault> {
         let members = members(body)?;
         Ok(members
             .into_iter()
-            .map(|(name, raw)| (name.clone(), Self { path: name.into_owned(), raw }))
+            .map(|(name, raw)| (name.clone(), Self { path: name.into_owned(), raw, to }))
             .collect())
+    }
+
+    /// `value`, as what stands here.
+    pub(super) fn set<T>(&self, value: T) -> Set<T> {
+        Set { value, path: self.path.clone() }
     }
 
     /// A refusal of it: `why` completes a sentence that begins with its path.
     pub(super) fn refuse(&self, why: &str) -> AskFault {
-        AskFault::Parameter { param: Cow::Owned(self.path.clone()), message: format!("{} {why}", self.path) }
+        self.set(()).refuse(why)
     }
 
     /// A refusal because there is no such thing in the other dialect.
     pub(super) fn inexpressible(&self) -> AskFault {
-        self.refuse(
-            "has no counterpart in the API of this model's provider (Anthropic), and is not dropped in silence; leave it out",
-        )
+        self.set(()).inexpressible(self.to)
     }
 
     /// Whether it says nothing.
@@ -67,22 +83,17 @@ impl<'a> Value<'a> {
         serde_json::from_str(self.raw.get()).map_err(|_| self.refuse("must be true or false"))
     }
 
-    /// The number it must be, as it was spelled, from 0 to `most`.
-    pub(super) fn number_up_to(&self, most: f64) -> Result<&'a RawValue, AskFault> {
+    /// The number it must be, as it was spelled.
+    pub(super) fn number(&self) -> Result<&'a RawValue, AskFault> {
         let number: Option<f64> = serde_json::from_str(self.raw.get()).ok();
-        if number.is_some_and(|number| (0.0..=most).contains(&number)) {
-            return Ok(self.raw);
-        }
-        Err(self.refuse(&format!(
-            "must be a number from 0 to {most}: this model's provider (Anthropic) takes no other"
-        )))
+        if number.is_some() { Ok(self.raw) } else { Err(self.refuse("must be a number")) }
     }
 
     /// The items of the array it must be.
     pub(super) fn items(&self) -> Result<Vec<Self>, AskFault> {
         let items: Vec<&'a RawValue> =
             serde_json::from_str(self.raw.get()).map_err(|_| self.refuse("must be an array"))?;
-        let at = |(index, raw)| Self { path: format!("{}[{index}]", self.path), raw };
+        let at = |(index, raw)| Self { path: format!("{}[{index}]", self.path), raw, to: self.to };
         Ok(items.into_iter().enumerate().map(at).collect())
     }
 
@@ -94,7 +105,7 @@ impl<'a> Value<'a> {
         })?;
         let at = |(name, raw): (Cow<'a, str>, &'a RawValue)| {
             let path = format!("{}.{name}", self.path);
-            (name, Self { path, raw })
+            (name, Self { path, raw, to: self.to })
         };
         Ok(members.into_iter().map(at).collect())
     }

@@ -90,3 +90,28 @@ fn the_last_chunk_is_known() {
         assert_eq!(steps, want, "{text}");
     }
 }
+
+/// Google bills each query once and none that is empty; a request to one of its older models once, however many there are.
+#[test]
+fn searches_are_counted_as_they_are_billed() {
+    let grounded = |model: &str, queries: &str| {
+        format!(
+            "{{\"candidates\":[{{\"content\":{{\"parts\":[{{\"text\":\"x\"}}]}},\"groundingMetadata\":{{\"webSearchQueries\":{queries}}}}}],\
+             \"usageMetadata\":{{\"promptTokenCount\":1,\"candidatesTokenCount\":1}},\"modelVersion\":\"{model}\"}}"
+        )
+    };
+    for (model, queries, want) in [
+        ("gemini-3.8-flash", "[\"a\",\"b\"]", Some(2)),
+        ("gemini-3.8-flash", "[\"\",\"a\",\"a\",\"\"]", Some(1)),
+        ("gemini-3.8-flash", "[]", None),
+        ("gemini-2.5-pro", "[\"a\",\"b\"]", Some(1)),
+        ("gemini-2.5-pro", "[]", None),
+    ] {
+        let kinds: Vec<(&str, i64)> = want.map(|calls| ("tool_calls", calls)).into_iter().collect();
+        assert_eq!(
+            counts(&read(&grounded(model, queries))),
+            [&[("input", 1), ("output", 1)], &kinds[..]].concat(),
+            "{model} {queries}"
+        );
+    }
+}

@@ -1,0 +1,104 @@
+//! What a provider answers, told to the client as it hears it: the dispatch over who answers and who is told.
+
+use bytes::Bytes;
+
+use super::telling::{Asked, Delta};
+use super::{NotAnAnswer, Source, Target, chat, gemini, messages, responses};
+use crate::wire::sse::Event;
+
+/// Tells a whole answer of `from` to `to`.
+///
+/// # Errors
+/// When it is none.
+pub(super) fn whole(from: Target, to: Source, asked: &Asked, body: &[u8]) -> Result<Vec<u8>, NotAnAnswer> {
+    let deltas = match from {
+        Target::Chat => chat::hear::whole(body),
+        Target::Messages => messages::hear::whole(body),
+        Target::Content => gemini::hear::whole(body),
+    }?;
+    Ok(match to {
+        Source::Chat => chat::tell::whole(&deltas, asked),
+        Source::Messages => messages::tell::whole(&deltas, asked),
+        Source::Responses => responses::tell::whole(&deltas, asked),
+    })
+}
+
+/// Tells a stream, event by event.
+#[derive(Debug)]
+pub struct Retelling {
+    hearer: Hearer,
+    teller: Teller,
+}
+
+#[derive(Debug)]
+enum Hearer {
+    Chat(chat::hear::Stream),
+    Messages(messages::hear::Stream),
+    Content(gemini::hear::Stream),
+}
+
+#[derive(Debug)]
+enum Teller {
+    Chat(chat::tell::Stream),
+    Messages(messages::tell::Stream),
+    Responses(Box<responses::tell::Stream>),
+}
+
+impl Retelling {
+    pub(super) fn new(from: Target, to: Source, asked: Asked) -> Self {
+        let hearer = match from {
+            Target::Chat => Hearer::Chat(chat::hear::Stream::new()),
+            Target::Messages => Hearer::Messages(messages::hear::Stream::new()),
+            Target::Content => Hearer::Content(gemini::hear::Stream::new()),
+        };
+        let teller = match to {
+            Source::Chat => Teller::Chat(chat::tell::Stream::new(asked)),
+            Source::Messages => Teller::Messages(messages::tell::Stream::new(&asked)),
+            Source::Responses => Teller::Responses(Box::new(responses::tell::Stream::new(asked))),
+        };
+        Self { hearer, teller }
+    }
+
+    /// What the client is told of `event`; nothing of one that has no counterpart, or that only ends the stream.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn tell(&mut self, event: &Event) -> Result<Bytes, NotAnAnswer> {
+        let mut out = Vec::new();
+        for delta in self.hearer.event(event)? {
+            self.teller.delta(&delta, &mut out);
+        }
+        Ok(out.into())
+    }
+
+    /// What the client is told when the provider's stream has ended in good order.
+    pub fn end(&mut self) -> Bytes {
+        let mut out = Vec::new();
+        match &mut self.teller {
+            Teller::Chat(stream) => stream.end(&mut out),
+            Teller::Messages(stream) => stream.end(&mut out),
+            Teller::Responses(stream) => stream.end(&mut out),
+        }
+        out.into()
+    }
+}
+
+impl Hearer {
+    fn event(&mut self, event: &Event) -> Result<Vec<Delta>, NotAnAnswer> {
+        match self {
+            Self::Chat(stream) => stream.event(event),
+            Self::Messages(stream) => stream.event(event),
+            Self::Content(stream) => stream.event(event),
+        }
+    }
+}
+
+impl Teller {
+    fn delta(&mut self, delta: &Delta, out: &mut Vec<u8>) {
+        match self {
+            Self::Chat(stream) => stream.delta(delta, out),
+            Self::Messages(stream) => stream.delta(delta, out),
+            Self::Responses(stream) => stream.delta(delta, out),
+        }
+    }
+}
