@@ -259,7 +259,7 @@ impl Exchange {
             let failure = Failure::upstream("The model's provider answered with a compressed body.");
             return self.settle_failed(Ending::Broken, failure, ends).await;
         }
-        if let Some(content_type) = self.sound_type(&reply) {
+        if let Some(content_type) = self.bare_type(&reply) {
             return Box::pin(self.relay_sound(content_type, reply, headers, ends)).await;
         }
         if is_event_stream(&reply) {
@@ -284,7 +284,7 @@ impl Exchange {
         line: RequestLine,
     ) -> Rare<'a> {
         Box::pin(async move {
-            let failure = refusal_failure(refusal, &self.token, &self.ask.model);
+            let failure = refusal_failure(refusal, &self.token, &self.ask.model, self.ask.form);
             line.log(failure.status, Some(failure.code));
             client.fail(failure).await;
         })

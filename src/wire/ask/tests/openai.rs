@@ -340,7 +340,11 @@ fn characters_of_speech_are_counted() {
         ("\"stream_format\":\"audio\",\"input\":\"\"", 0, 0, false),
     ] {
         let ask = speak(members).unwrap();
-        assert_eq!((ask.characters, ask.text_bytes, ask.stream), (characters, bytes, stream), "{members}");
+        assert_eq!(
+            (ask.media.characters, ask.text_bytes, ask.stream),
+            (characters, bytes, stream),
+            "{members}"
+        );
         assert_eq!((ask.text_bound, ask.form.has_output()), (0, false));
     }
     for (members, want) in [
