@@ -44,6 +44,8 @@ mod groups;
 #[cfg(test)]
 mod harness_works;
 #[cfg(test)]
+mod images;
+#[cfg(test)]
 mod metrics;
 #[cfg(test)]
 mod moderations;
@@ -71,6 +73,8 @@ mod system;
 mod tidy;
 #[cfg(test)]
 mod token_api;
+#[cfg(test)]
+mod transcriptions;
 #[cfg(test)]
 mod translate;
 #[cfg(test)]

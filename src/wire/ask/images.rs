@@ -249,7 +249,7 @@ impl Reader<'_> {
     }
 
     fn finish_images(&mut self, has_prompt: bool, previews: i64) {
-        self.require_model("gpt-image-1");
+        self.require_model("gpt-image-2");
         if !has_prompt {
             self.refuse("prompt", "prompt is missing; it must be a string: what is to be seen");
         }
