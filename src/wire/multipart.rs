@@ -318,7 +318,7 @@ impl<'a> Parameters<'a> {
         while !rest.is_empty() {
             rest = rest.strip_prefix(';')?.trim_start_matches(' ');
             let (name, behind) = rest.split_once('=')?;
-            if name.is_empty() || !name.bytes().all(|byte| is_token(byte)) {
+            if name.is_empty() || !name.bytes().all(is_token) {
                 return None;
             }
             let (value, is_quoted) = if let Some(quoted) = behind.strip_prefix('"') {

@@ -50,6 +50,18 @@ const LONGEST_WORD: usize = 64;
 /// The largest image that is made, in pixels, where its size is the provider's choice: the square is the dearest of that area.
 const LARGEST_SIDE: i64 = 2_880;
 
+/// What is said where there is no prompt.
+const NO_PROMPT: &str = "prompt is missing; it must be a string: what is to be seen";
+
+/// Where an image is.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum Place {
+    /// In the body.
+    Inside,
+    /// Elsewhere: the body names it by a URL or an id.
+    Named,
+}
+
 /// Reads the whole body.
 ///
 /// # Errors
@@ -83,7 +95,10 @@ pub(super) fn read(reader: &mut Reader<'_>, limits: &AskLimits) -> Result<(), Js
         }
         Ok(())
     })?;
-    reader.finish_images(has_prompt, previews);
+    reader.finish_images(previews);
+    if !has_prompt {
+        reader.refuse("prompt", NO_PROMPT);
+    }
     Ok(())
 }
 
@@ -117,7 +132,10 @@ pub(super) fn read_parts<'a>(
             _ => reader.unknown_part(field),
         }
     }
-    reader.finish_images(has_prompt, previews);
+    reader.finish_images(previews);
+    if !has_prompt {
+        reader.refuse("prompt", NO_PROMPT);
+    }
     Ok(())
 }
 
@@ -193,8 +211,8 @@ impl Reader<'_> {
 
     fn image_given(&mut self) -> Result<(), JsonFault> {
         if self.cursor.kind()? != Kind::Object {
-            let is_inside = self.is_data_url()?;
-            self.note_image(is_inside);
+            let place = if self.is_data_url()? { Place::Inside } else { Place::Named };
+            self.note_image(place);
             return Ok(());
         }
         let (mut is_inside, mut is_named) = (false, false);
@@ -210,7 +228,7 @@ impl Reader<'_> {
                 _ => self.control()?,
             }
         }
-        self.note_image(is_inside && !is_named);
+        self.note_image(if is_inside && !is_named { Place::Inside } else { Place::Named });
         names.check()
     }
 
@@ -238,21 +256,19 @@ impl Reader<'_> {
 
     fn image_part(&mut self, field: &Field<'_>) -> Result<(), FormFault> {
         let is_inside = field.is_file() || is_data(field.text()?);
-        self.note_image(is_inside);
+        self.note_image(if is_inside { Place::Inside } else { Place::Named });
         Ok(())
     }
 
-    fn note_image(&mut self, is_inside: bool) {
+    /// Counts an image.
+    fn note_image(&mut self, place: Place) {
         let tally = &mut self.fields.tally;
         tally.images = tally.images.saturating_add(1);
-        tally.unseen |= !is_inside;
+        tally.unseen |= place == Place::Named;
     }
 
-    fn finish_images(&mut self, has_prompt: bool, previews: i64) {
+    fn finish_images(&mut self, previews: i64) {
         self.require_model("gpt-image-2");
-        if !has_prompt {
-            self.refuse("prompt", "prompt is missing; it must be a string: what is to be seen");
-        }
         if self.fields.stream && self.fields.choices > 1 {
             self.refuse("n", "n must be 1 where stream is true");
         }
