@@ -92,7 +92,10 @@ pub fn check_head(request: &HttpRequest, form: Form) -> Result<BodyType, Failure
         return Err(Failure::unsupported_encoding());
     }
     let mut types = request.headers().get_all(CONTENT_TYPE);
-    let body = body_type(types.next().map(|value| value.as_bytes())).map_err(AskFault::from)?;
+    let body = match body_type(types.next().map(|value| value.as_bytes())) {
+        Err(fault) if form.takes_parts() => return Err(AskFault::from(fault).into()),
+        body => body.unwrap_or_default(),
+    };
     let body = body.filter(|body| form.takes(body) && types.next().is_none());
     let body = body.ok_or_else(|| Failure::unsupported_media_type(form))?;
     let name = |pair: &str| percent::decode(pair.split('=').next().unwrap_or_default());
@@ -178,6 +181,7 @@ mod tests {
         let multi = "multipart/form-data; boundary=x";
         for (form, content_type, want) in [
             (Form::Chat, multi, Some("unsupported_media_type")),
+            (Form::Chat, "multipart/form-data", Some("unsupported_media_type")),
             (Form::Images, multi, Some("unsupported_media_type")),
             (Form::ImageEdits, multi, None),
             (Form::ImageEdits, "application/json", None),

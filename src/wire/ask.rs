@@ -116,8 +116,13 @@ impl Form {
     pub const fn takes(self, body: &BodyType) -> bool {
         match body {
             BodyType::Json => !matches!(self, Self::Transcription),
-            BodyType::Parts(_) => matches!(self, Self::ImageEdits | Self::Transcription),
+            BodyType::Parts(_) => self.takes_parts(),
         }
+    }
+
+    /// Whether its body may have parts.
+    pub const fn takes_parts(self) -> bool {
+        matches!(self, Self::ImageEdits | Self::Transcription)
     }
 
     fn read(self, reader: &mut Reader<'_>, limits: &AskLimits) -> Result<(), JsonFault> {

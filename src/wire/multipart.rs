@@ -40,10 +40,21 @@ pub(super) struct Part<'a> {
     pub(super) name: &'a str,
     /// Whether it has a file's name.
     pub(super) is_file: bool,
-    /// Whether it may be read as text in UTF-8, by its own content type.
-    is_text: bool,
+    /// Which text it may be read as, by its own content type.
+    text: Charset,
     /// Where its value stands in the body.
     pub(super) value: Range<usize>,
+}
+
+/// The text of a part.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum Charset {
+    /// UTF-8.
+    Utf8,
+    /// Latin-1, which is the same as long as it is ASCII.
+    Ascii,
+    /// Another one, or no text.
+    Other,
 }
 
 /// Why a body of parts is refused.
@@ -192,11 +203,11 @@ impl<'a> Part<'a> {
         }
         let disposition = head.disposition.ok_or("it has no content-disposition")?;
         let (name, is_file) = named(disposition)?;
-        let is_text = head.content_type.is_none_or(is_plain_text);
+        let text = head.content_type.map_or(Charset::Utf8, charset_of);
         if head.content_type.is_some_and(|own| own.to_ascii_lowercase().contains("multipart")) {
             return Err("it has parts of its own");
         }
-        Ok(Self { name, is_file, is_text, value })
+        Ok(Self { name, is_file, text, value })
     }
 
     /// Its value, where it is text and no file.
@@ -205,11 +216,12 @@ impl<'a> Part<'a> {
     /// When it is something else, for somebody at least.
     pub(super) fn text<'b>(&self, body: &'b [u8], number: usize) -> Result<&'b str, FormFault> {
         let fault = |reason| FormFault::Malformed(number, reason);
-        if self.is_file || !self.is_text {
+        if self.is_file || self.text == Charset::Other {
             return Err(fault("it must be text in UTF-8, without a file's name"));
         }
-        let text = std::str::from_utf8(body.get(self.value.clone()).unwrap_or_default());
-        text.map_err(|_| fault("it must be text in UTF-8"))
+        let text = std::str::from_utf8(body.get(self.value.clone()).unwrap_or_default()).ok();
+        let text = text.filter(|text| self.text == Charset::Utf8 || text.is_ascii());
+        text.ok_or_else(|| fault("it must be text in UTF-8"))
     }
 }
 
@@ -290,16 +302,24 @@ fn named(disposition: &str) -> Result<(&str, bool), &'static str> {
     Ok((name, !seen.is_empty()))
 }
 
-/// Whether a part's content type is that of text in UTF-8.
-fn is_plain_text(content_type: &str) -> bool {
+/// The text that a part's content type tells of.
+fn charset_of(content_type: &str) -> Charset {
     let end = content_type.find(';').unwrap_or(content_type.len());
     let (media, parameters) = content_type.split_at(end);
-    let is_utf8 = |parameter: &Parameter<'_>| {
-        let known = ["utf-8", "us-ascii"].iter().any(|known| parameter.value.eq_ignore_ascii_case(known));
-        parameter.name.eq_ignore_ascii_case("charset") && known
-    };
-    let is_plain = |parameters: Parameters<'_>| parameters.0.iter().all(is_utf8) && parameters.0.len() <= 1;
-    media.trim().eq_ignore_ascii_case("text/plain") && Parameters::read(parameters).is_some_and(is_plain)
+    let Some(Parameters(parameters)) = Parameters::read(parameters) else { return Charset::Other };
+    if !media.trim().eq_ignore_ascii_case("text/plain") {
+        return Charset::Other;
+    }
+    let is = |value: &str, known: &str| value.eq_ignore_ascii_case(known);
+    match parameters.as_slice() {
+        [] => Charset::Utf8,
+        [Parameter { name, value, .. }] if is(name, "charset") => match value {
+            _ if is(value, "utf-8") || is(value, "us-ascii") => Charset::Utf8,
+            _ if is(value, "iso-8859-1") => Charset::Ascii,
+            _ => Charset::Other,
+        },
+        _ => Charset::Other,
+    }
 }
 
 /// A parameter of a header's value.

@@ -233,6 +233,7 @@ fn what_each_end_costs() {
         (Reply::json(200, &json!({"error": {"message": "no"}})), 502, true, 0, "void"),
         (Reply::body(200, "text/html", "<html>"), 502, true, 0, "void"),
         (text("<html>"), 502, true, 0, "void"),
+        (text("{\"error\":{\"message\":\"no\"}}"), 502, true, 0, "void"),
         (text(""), 502, true, 0, "void"),
         (Reply::json(200, &json!({})), 502, true, floor, "upstream_unknown"),
         (Reply::error(400, "no"), 400, true, 0, "void"),

@@ -8,7 +8,7 @@ use crate::relay::failure::Failure;
 use crate::relay::headers::Headers;
 use crate::relay::verdict::Ending;
 use crate::telemetry::UpstreamError;
-use crate::wire::{Answer, Charge, Meter, Metering};
+use crate::wire::{Answer, Charge, Meter, Metering, UsageEvent};
 
 use super::{Ends, Exchange, kind_of};
 
@@ -45,7 +45,7 @@ impl Exchange {
             match piece {
                 Ok(piece) => {
                     if !self.watch_bare(&piece, &mut ends.metered.meter) && !is_begun {
-                        return self.refuse_page(ends).await;
+                        return self.refuse_other(ends).await;
                     }
                     is_begun = true;
                     ends.client.open(&headers);
@@ -76,18 +76,16 @@ impl Exchange {
             meter.on_sound(piece);
             return true;
         }
-        // A page is a page, whatever its content type says.
-        let is_page =
-            meter.reading().answer == Answer::Nothing && piece.trim_ascii_start().first() == Some(&b'<');
-        if is_page {
+        let is_other = meter.reading().answer == Answer::Nothing && is_page_or_error(piece);
+        if is_other {
             meter.on_body(piece);
         } else {
             meter.on_text(piece);
         }
-        !is_page
+        !is_other
     }
 
-    async fn refuse_page(&self, ends: &mut Ends<'_>) {
+    async fn refuse_other(&self, ends: &mut Ends<'_>) {
         self.count(UpstreamError::NotAnAnswer);
         let failure = Failure::upstream("The model's provider answered with something that is no answer.");
         self.settle_failed(Ending::Complete, failure, ends).await;
@@ -102,4 +100,14 @@ impl Exchange {
         }
         ends.client.cut();
     }
+}
+
+/// Whether text begins as a page or is an error object, whatever its content type says.
+fn is_page_or_error(piece: &[u8]) -> bool {
+    if !matches!(piece.trim_ascii_start().first(), Some(b'<' | b'{')) {
+        return false;
+    }
+    let mut probe = Meter::new(Metering::Transcript, UsageEvent::Client);
+    probe.on_body(piece);
+    matches!(probe.reading().answer, Answer::Page | Answer::Error)
 }

@@ -239,4 +239,7 @@ fn what_is_read_must_be_text() {
         assert!(!is_text(head, b"a"), "{head}");
     }
     assert!(!is_text("", b"\xff"));
+    // Apache's client says so of all its fields.
+    let latin = "\r\nContent-Type: text/plain; charset=ISO-8859-1";
+    assert!(is_text(latin, b"gpt") && !is_text(latin, "é".as_bytes()));
 }
