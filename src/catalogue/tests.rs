@@ -41,12 +41,12 @@ fn the_longest_match_and_the_operator_win() {
     "#;
     let plain = Catalogue::parse(shipped, Vec::new()).unwrap();
     for (model, want) in
-        [("gpt-5", Some(1)), ("gpt-5-x", Some(3)), ("gpt-4", Some(2)), ("gpt", None), ("painter", None)]
+        [("gpt-5", Some(1)), ("gpt-5-x", Some(3)), ("gpt-4", Some(2)), ("gpt", None), ("painter", Some(0))]
     {
         assert_eq!(dollars(&plain, Provider::OpenAi, model), want, "{model}");
     }
     assert_eq!(dollars(&plain, Provider::Gemini, "gpt-5"), Some(2), "the exact one is another provider's");
-    assert_eq!(plain.models(Provider::OpenAi).collect::<Vec<_>>(), ["gpt-5", "other"]);
+    assert_eq!(plain.models(Provider::OpenAi).collect::<Vec<_>>(), ["gpt-5", "other", "painter"]);
     assert!(plain.offers(Provider::OpenAi, "gpt-5") && !plain.offers(Provider::OpenAi, "other"));
 
     let operator = vec![
@@ -77,17 +77,20 @@ fn the_shipped_file_is_sane() {
     assert!(rows.len() > 200, "{}", rows.len());
     assert!(rows.iter().map(|row| &row.model).is_sorted_by(|a, b| a < b), "sorted, each name once");
     for row in &rows {
-        let entry = PriceEntry::from_row(row).unwrap_or_else(|| panic!("{} has no price", row.model));
+        let entry = PriceEntry::from_row(row);
         if !entry.is_for_text {
-            let spoken = entry.per_character.map_or(0, super::rate::Rate::femtos);
-            assert!(spoken > 0 && row.named == super::row::Named::default(), "{} is free", row.model);
+            let image = entry.per_image.as_ref().map(|prices| prices.of(None, None));
+            let media =
+                entry.per_character.or(entry.per_second).or(image).map_or(0, super::rate::Rate::femtos);
+            assert!(media > 0 && row.named == super::row::Named::default(), "{} is free", row.model);
             continue;
         }
         let rates = entry.rates(Tier::Default, 0);
         // Their providers ask nothing for moderations.
         let is_free = row.model.contains("moderation");
         assert_eq!(rates.input.femtos() > 0, !is_free, "{} is free", row.model);
-        assert!(row.named.output.is_some(), "{} says what output costs", row.model);
+        let is_told = row.named.output.is_some() || row.named.image_output.is_some();
+        assert!(is_told, "{} says what output costs", row.model);
         assert!(rates.cached_input <= rates.input, "{}: a cache that costs more", row.model);
         assert!(rates.output >= rates.input || rates.output.femtos() == 0, "{}: cheap output", row.model);
         assert!(rates.any_input().femtos() <= 500_000_000_000, "{} costs over $500 a million", row.model);

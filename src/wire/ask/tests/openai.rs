@@ -366,15 +366,17 @@ fn a_query_is_read_with_each_document() {
 #[test]
 fn characters_of_speech_are_counted() {
     let speak = |members: &str| read(Form::Speech, &format!("{{\"model\":\"m\",{members}}}"));
-    for (members, characters, bytes, stream) in [
-        ("\"input\":\"hello\",\"voice\":\"alloy\",\"speed\":2", 5, 5, false),
-        ("\"input\":\"h\\u00e9 \u{1f600}\",\"instructions\":\"kindly\"", 4, 8, false),
-        ("\"input\":\"a\",\"stream_format\":\"sse\"", 1, 1, true),
-        ("\"stream_format\":\"audio\",\"input\":\"\"", 0, 0, false),
+    // The instructions are read too, by models that cost by the token.
+    for (members, characters, spoken, bytes, stream) in [
+        ("\"input\":\"hello\",\"voice\":\"alloy\",\"speed\":2", 5, 5, 5, false),
+        ("\"input\":\"h\\u00e9 \u{1f600}\",\"instructions\":\"kindly\"", 4, 8, 14, false),
+        ("\"input\":\"a\",\"stream_format\":\"sse\"", 1, 1, 1, true),
+        ("\"stream_format\":\"audio\",\"input\":\"\"", 0, 0, 0, false),
     ] {
         let ask = speak(members).unwrap();
-        assert_eq!((ask.characters, ask.text_bytes, ask.stream), (characters, bytes, stream), "{members}");
-        assert_eq!((ask.text_bound, ask.form.has_output()), (0, false));
+        let media = (ask.media.characters, ask.media.spoken_bytes);
+        assert_eq!((media, ask.text_bytes, ask.stream), ((characters, spoken), bytes, stream), "{members}");
+        assert_eq!((ask.text_bound, ask.form.has_output(), ask.spoken), (bytes + 4, false, true));
     }
     for (members, want) in [
         ("\"voice\":\"x\"", "input"),
