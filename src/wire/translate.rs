@@ -7,7 +7,8 @@
 //!
 //! No pair of dialects knows of the other. Between them stand `prompt` (what is asked) and `telling` (what is answered); each dialect
 //! has a room with up to four modules: `read` makes a client's body a prompt and `tell` tells it an answer, `write` makes a
-//! prompt a provider's body and `hear` makes what that answers a telling. `retelling` puts them together.
+//! prompt a provider's body and `hear` makes what that answers a telling. `retelling` puts them together. `blocks` is for tellers whose
+//! answers are rows of blocks, `members` for readers of objects.
 
 mod blocks;
 mod chat;

@@ -323,9 +323,8 @@ fn fields_that_are_refused() {
     let mock = Mock::start(|_| Reply::json(500, &json!({})));
     let gateway = start(&mock);
     let token = rich(&gateway);
-    let image =
-        json!({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "QUJD"}});
-    let result = json!({"type": "tool_result", "tool_use_id": "a", "content": [image]});
+    let pdf = json!({"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "QUJD"}});
+    let result = json!({"type": "tool_result", "tool_use_id": "a", "content": [pdf]});
     let call = json!({"type": "tool_use", "id": "a", "name": "f", "input": {}});
     let messages = json!([{"role": "user", "content": "x"}, {"role": "assistant", "content": [call]}, {"role": "user", "content": [result]}]);
     for (route, more, param) in [

@@ -44,8 +44,6 @@ struct Said<'a> {
     #[serde(flatten)]
     held: Held<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    thought: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     thought_signature: Option<&'a str>,
 }
 
@@ -129,7 +127,7 @@ pub(super) fn contents<'a>(turns: &'a [Turn], provider_model: &str) -> Result<Ve
     let mut contents = Vec::with_capacity(turns.len());
     for turn in turns {
         let content = reader.turn(turn)?;
-        // A turn may hold nothing but proofs of another provider's.
+        // A turn may hold nothing but thoughts.
         if !content.parts.is_empty() {
             contents.push(content);
         }
@@ -198,12 +196,12 @@ impl<'a> Reader<'a> {
             Part::Document(media) => self.document(part, media)?,
             Part::Call(call) => return Ok(Some(self.call(call))),
             Part::Outcome(outcome) => Held::FunctionResponse(self.outcome(part, outcome)?),
-            Part::Thought { text, signature } => {
+            // Its words are only the provider's summary, and confuse the model that made them when they come back.
+            Part::Thought { signature, .. } => {
                 if let Some(own) = signature.as_deref().and_then(unmarked) {
                     self.proof = Proof::Found(own);
                 }
-                let thought = Said { held: Held::Text(text), thought: Some(true), thought_signature: None };
-                return Ok((!text.is_empty()).then_some(thought));
+                return Ok(None);
             }
         };
         Ok(Some(Said::plain(held)))
@@ -257,7 +255,7 @@ impl<'a> Reader<'a> {
             Proof::Awaited | Proof::Given => None,
         };
         let held = Held::FunctionCall(FunctionCall { id: &call.id, name: &call.name, args: &call.arguments });
-        Said { held, thought: None, thought_signature: call.signature.as_deref().or(found) }
+        Said { held, thought_signature: call.signature.as_deref().or(found) }
     }
 
     fn outcome(&self, part: &Set<Part>, outcome: &'a Outcome) -> Result<FunctionResponse<'a>, AskFault> {
@@ -293,7 +291,7 @@ impl<'a> Reader<'a> {
 
 impl<'a> Said<'a> {
     const fn plain(held: Held<'a>) -> Self {
-        Self { held, thought: None, thought_signature: None }
+        Self { held, thought_signature: None }
     }
 }
 
