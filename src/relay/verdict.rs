@@ -78,6 +78,7 @@ impl Case<'_> {
             tool_calls: reading.tool_calls,
             images: reading.images,
             seconds: reading.seconds,
+            least_seconds: reading.least_seconds,
         }
     }
 
@@ -157,6 +158,7 @@ mod tests {
             suspect: false,
             images: TokenCount::ZERO,
             seconds: None,
+            least_seconds: TokenCount::ZERO,
             output_bytes,
             has_output: output_bytes > 0,
             tier: None,

@@ -86,8 +86,10 @@ pub struct Reading {
     pub suspect: bool,
     /// Images that were made.
     pub images: TokenCount,
-    /// Seconds of sound, rounded up, as far as the answer tells.
+    /// Seconds of sound, rounded up, as the answer tells, or as its own sound does.
     pub seconds: Option<TokenCount>,
+    /// Seconds of sound that there are at least: up to the last subtitle, whatever is behind it.
+    pub least_seconds: TokenCount,
     /// Bytes of text that the model wrote.
     pub output_bytes: i64,
     /// Whether any output went by, also such that has no text.
@@ -232,6 +234,7 @@ impl Meter {
             suspect: self.suspect || (self.figures.is_some() && believed.is_none()) || is_outdated,
             images: TokenCount::clamped(self.media.images),
             seconds: self.media.seconds(),
+            least_seconds: self.media.least_seconds(),
             output_bytes: self.output_bytes,
             has_output: self.has_output,
             tier: self.tier,

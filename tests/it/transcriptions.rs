@@ -105,13 +105,13 @@ fn seconds_are_held_and_charged() {
         (form("t-sec"), whole(json!(9)), 11, 9, "provider"),
         (form("t-sec"), whole(json!(8.2)), 11, 9, "provider"),
         (form("t-sec"), Reply::json(200, &verbose), 11, 2, "provider"),
-        (form("t-sec").field("response_format", "srt"), text(srt), 11, 3, "provider"),
+        (form("t-sec").field("response_format", "srt"), text(srt), 11, 3, "estimated"),
         (
             form("t-sec").field("response_format", "vtt"),
             text("WEBVTT\n\n00:00.000 --> 00:01.000\nhello\n"),
             11,
-            1,
-            "provider",
+            2,
+            "estimated",
         ),
         // Nobody says: as long as sound of 32 kbit/s is.
         (form("t-sec").field("response_format", "text"), text("hello\n"), 11, 2, "estimated"),
@@ -199,7 +199,7 @@ fn text_is_relayed_as_it_comes() {
     let answer = answer.finish().expect(200);
     assert_eq!((answer.text().as_str(), answer.clean), ("4.001\nhello\n", true));
     assert_eq!(answer.header("content-type"), Some("text/vtt"));
-    assert_eq!(told(&gateway, &token), means(500_000, "ok", "provider"));
+    assert_eq!(told(&gateway, &token), means(500_000, "ok", "estimated"));
 }
 
 #[test]

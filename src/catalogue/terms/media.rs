@@ -68,8 +68,10 @@ pub struct Shown {
     pub tool_calls: TokenCount,
     /// Images that were made.
     pub images: TokenCount,
-    /// Seconds of sound, heard or spoken, rounded up.
+    /// Seconds of sound, heard or spoken, rounded up, as it tells.
     pub seconds: Option<TokenCount>,
+    /// Seconds of sound that there are at least.
+    pub least_seconds: TokenCount,
 }
 
 /// What a request is billed by.
@@ -205,15 +207,20 @@ impl Terms {
     /// The usage where it is not known: what the request uses at least, `floor`, and what the answer shows.
     pub fn counted(&self, floor: Usage, shown: &Shown) -> Usage {
         let job = &self.job;
-        if job.basis != Basis::Tokens {
-            return floor;
+        match job.basis {
+            Basis::Tokens => {}
+            Basis::Seconds { .. } if job.sound == Sound::Heard => {
+                return Usage { audio_input: floor.audio_input.max(shown.least_seconds), ..floor };
+            }
+            _ => return floor,
         }
         let mut usage = Usage { output: shown.output, tool_calls: shown.tool_calls, ..floor };
         match job.sound {
             Sound::None => usage.image_output = tokens(shown.images, job.output),
             Sound::Heard => {
+                let least = usage.audio_input.max(tokens(shown.least_seconds, HEARD));
                 let heard = shown.seconds.map(|seconds| tokens(seconds, HEARD));
-                usage.audio_input = heard.unwrap_or(usage.audio_input);
+                usage.audio_input = heard.unwrap_or(least);
             }
             Sound::Spoken if shown.is_answer => {
                 let seconds = shown.seconds.unwrap_or(TokenCount::clamped(job.likely));

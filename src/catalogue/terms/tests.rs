@@ -355,6 +355,12 @@ fn seconds_are_held_and_charged_each() {
     assert_eq!(billed.audio_input.get(), 9);
     assert_eq!(limited.charge(&billed, None), Ok(Money::from_nanos(900_000)));
     assert_eq!(limited.billed(Some(usage(1, 1)), &Shown::default()), None);
+    let six = Shown { seconds: None, least_seconds: count(6), ..nine };
+    let heard_of = |told| {
+        let terms = for_task("per_second = 0.0001", &heard(8_000, told));
+        terms.counted(terms.floor_usage(0, 0), &six).audio_input.get()
+    };
+    assert_eq!((heard_of(None), heard_of(Some(5)), heard_of(Some(7))), (6, 6, 7));
     // Spoken: a second for each byte at most, 15 bytes a second where nobody knows.
     let spoken = for_task("per_second = 0.0001", &speech(31));
     assert_eq!((held(&spoken), floor(&spoken)), (3_100_000, 300_000));
@@ -370,8 +376,10 @@ fn sound_heard_by_the_token() {
     let shown = Shown { output: count(7), is_answer: true, ..Shown::default() };
     let counted = terms.counted(floor, &shown);
     assert_eq!((counted.audio_input.get(), counted.output.get()), (20, 7));
-    let told = terms.counted(floor, &Shown { seconds: Some(count(3)), ..shown });
-    assert_eq!(told.audio_input.get(), 30);
+    for (seconds, least, want) in [(Some(3), 0, 30), (Some(3), 9, 30), (None, 1, 20), (None, 9, 90)] {
+        let shown = Shown { seconds: seconds.map(count), least_seconds: count(least), ..shown };
+        assert_eq!(terms.counted(floor, &shown).audio_input.get(), want, "{seconds:?} {least}");
+    }
     assert_eq!(terms.billed(Some(usage(1, 2)), &shown), Some(usage(1, 2)));
     assert_eq!(for_task("input = 2.5", &heard(8_000, None)).unbounded_output(), 500);
 }

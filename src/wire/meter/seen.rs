@@ -82,10 +82,15 @@ impl Media {
         self.tail.drain(..beyond);
     }
 
-    /// Seconds of sound, as they were told, or as the sound itself or the last subtitle tells.
+    /// Seconds of sound, as they were told, or as the sound itself tells.
     pub(super) fn seconds(&self) -> Option<TokenCount> {
-        let shown = || sound::seconds(&self.head, self.sound).or_else(|| last_cue(&self.tail));
+        let shown = || sound::seconds(&self.head, self.sound);
         self.told.or_else(shown).and_then(TokenCount::parse)
+    }
+
+    /// Seconds up to the end of the last subtitle.
+    pub(super) fn least_seconds(&self) -> TokenCount {
+        last_cue(&self.tail).and_then(TokenCount::parse).unwrap_or_default()
     }
 }
 
@@ -124,9 +129,9 @@ mod tests {
         let mut media = Media::default();
         media.read(b"00:00:00,000 --> 00:00:0");
         media.read(b"7,000\n");
-        assert_eq!(media.seconds().map(TokenCount::get), Some(7));
+        assert_eq!((media.least_seconds().get(), media.seconds()), (7, None));
         media.read(&[b'x'; 3 * TAIL]);
-        assert_eq!((media.tail.len(), media.seconds()), (TAIL, None));
+        assert_eq!((media.tail.len(), media.least_seconds().get()), (TAIL, 0));
         media.told = Some(9);
         assert_eq!(media.seconds().map(TokenCount::get), Some(9));
     }

@@ -151,7 +151,7 @@ fn text_as_it_is() {
     meter.on_text(b"2,500\nhello\n");
     let reading = meter.reading();
     assert_eq!((reading.answer, reading.output_bytes, reading.has_output), (Answer::Given, 38, true));
-    assert_eq!((reading.seconds.map(TokenCount::get), reading.usage), (Some(3), None));
+    assert_eq!((reading.least_seconds.get(), reading.seconds, reading.usage), (3, None, None));
 }
 
 #[test]
