@@ -272,8 +272,12 @@ fn every_route_is_here() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/wire/endpoints.rs");
     let source = std::fs::read_to_string(path).unwrap();
     let table = source.split("#[cfg(test)]").next().unwrap();
-    let written: BTreeSet<_> =
-        table.split('"').skip(1).step_by(2).filter(|text| text.starts_with("/v1") && !text.contains('?')).collect();
+    let written: BTreeSet<_> = table
+        .split('"')
+        .skip(1)
+        .step_by(2)
+        .filter(|text| text.starts_with("/v1") && !text.contains('?'))
+        .collect();
     let known = ROUTES.iter().map(|route| route.pattern).chain(LISTINGS.iter().copied());
     let known: BTreeSet<_> = known.chain(FOLLOW_UPS.iter().map(|(_, pattern)| *pattern)).collect();
     assert_eq!(known, written, "ROUTES, FOLLOW_UPS and LISTINGS name the table's routes");
