@@ -17,6 +17,7 @@ const FILES: &[&str] = &[
     "token_api.txt",
     "transcript_anthropic.txt",
     "transcript_gemini.txt",
+    "transcript_media.txt",
     "transcript_openai.txt",
 ];
 

@@ -9,7 +9,7 @@ fn anthropic() {
 
 /// `claude-sonnet-4-5`: 3 dollars a million of input, 0.3 read from the cache, 3.75 and 6 written to it for five minutes and for an
 /// hour, 15 of output, a cent for a search.
-const CASES: &[Case] = &[
+pub const CASES: &[Case] = &[
     Case {
         name: "a message, with both caches and two searches",
         target: "/v1/messages?beta=true&other=1",

@@ -3,6 +3,7 @@
 
 mod anthropic;
 mod gemini;
+mod media;
 mod openai;
 
 use std::fmt::Write as _;
@@ -10,9 +11,11 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use crate::harness::{Gateway, Mock, Request, Response, Settings, nanos};
+use crate::refusals::ROUTES;
 use crate::snapshots::compare;
 
 /// One exchange.
+#[derive(Copy, Clone)]
 struct Case {
     name: &'static str,
     target: &'static str,
@@ -68,8 +71,10 @@ fn transcribe(file: &str, provider: &str, models: &str, cases: &'static [Case]) 
     let token = gateway.create(json!({"unlimited_quota": true}));
     let mut page = String::new();
     for (number, case) in cases.iter().enumerate() {
+        let is_json = case.body.starts_with('{');
+        let kind = if is_json { JSON } else { "multipart/form-data; boundary=b" };
         let sent = SENT.iter().chain(case.headers).fold(
-            Request::new("POST", case.target).header("content-type", JSON).body(case.body.as_bytes()),
+            Request::new("POST", case.target).header("content-type", kind).body(case.body.as_bytes()),
             |request, (name, value)| request.header(name, value),
         );
         let answer = gateway.send(&sent.bearer(&token.key));
@@ -97,6 +102,24 @@ fn transcribe(file: &str, provider: &str, models: &str, cases: &'static [Case]) 
         }
     }
     compare(file, &page);
+}
+
+/// No route is without a transcript.
+#[test]
+fn every_route_has_one() {
+    let cases = [anthropic::CASES, gemini::CASES, media::CASES, openai::CASES].concat();
+    for route in ROUTES {
+        let (before, after) = route.pattern.split_once("{id}").unwrap_or((route.pattern, ""));
+        // Gemini's two prefixes lead to the same.
+        let before =
+            before.strip_prefix("/v1/models/").map_or(before.to_owned(), |_| "/v1beta/models/".to_owned());
+        let is_told = cases.iter().any(|case| {
+            let path = case.target.split('?').next().unwrap().replace("/v1/models/", "/v1beta/models/");
+            path.strip_prefix(&before)
+                .is_some_and(|rest| rest.ends_with(after) && (!after.is_empty() || rest.is_empty()))
+        });
+        assert!(is_told, "{}", route.pattern);
+    }
 }
 
 /// A header's value without the request's id.

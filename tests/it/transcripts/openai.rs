@@ -9,7 +9,7 @@ fn openai() {
 }
 
 /// `gpt-5-mini`: 0.25 dollars a million of input, 0.025 of cached input, 2 of output and of reasoning.
-const CASES: &[Case] = &[
+pub const CASES: &[Case] = &[
     Case {
         name: "chat, with cached input and reasoning",
         target: "/v1/chat/completions",
