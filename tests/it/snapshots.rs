@@ -19,6 +19,9 @@ const FILES: &[&str] = &[
     "transcript_gemini.txt",
     "transcript_media.txt",
     "transcript_openai.txt",
+    "transcript_to_anthropic.txt",
+    "transcript_to_gemini.txt",
+    "transcript_to_openai.txt",
 ];
 
 fn folder() -> PathBuf {

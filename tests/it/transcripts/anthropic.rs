@@ -4,7 +4,7 @@ use super::{Case, EVENTS, JSON, transcribe};
 
 #[test]
 fn anthropic() {
-    transcribe("transcript_anthropic.txt", "anthropic", "\"claude-*\"", CASES);
+    transcribe("transcript_anthropic.txt", "anthropic", "models = [\"claude-*\"]", CASES);
 }
 
 /// `claude-sonnet-4-5`: 3 dollars a million of input, 0.3 read from the cache, 3.75 and 6 written to it for five minutes and for an

@@ -4,7 +4,7 @@ use super::{Case, EVENTS, JSON, transcribe};
 
 #[test]
 fn media() {
-    let models = "\"gpt-*\", \"whisper-*\", \"grok-*\"";
+    let models = "models = [\"gpt-*\", \"whisper-*\", \"grok-*\"]";
     transcribe("transcript_media.txt", "openai", models, CASES);
 }
 

@@ -5,6 +5,7 @@ mod anthropic;
 mod gemini;
 mod media;
 mod openai;
+mod translation;
 
 use std::fmt::Write as _;
 
@@ -59,12 +60,14 @@ fn reply(case: &Case) -> crate::harness::Reply {
 }
 
 /// Runs the cases one after the other against one provider, compares what passed, and checks what was charged.
-fn transcribe(file: &str, provider: &str, models: &str, cases: &'static [Case]) {
+///
+/// `more` are lines of its channel, its models among them.
+fn transcribe(file: &str, provider: &str, more: &str, cases: &'static [Case]) {
     let mock = Mock::start(move |request| reply(&cases[request.number]));
     let base = if provider == "openai" { "/v1" } else { "" };
     let channel = format!(
         "[[channels]]\nname = \"{provider}\"\nprovider = \"{provider}\"\nbase_url = \"http://{}{base}\"\napi_keys = [\"env:KEY\"]\n\
-         models = [{models}]\nheaders = {{ X-Of-The-Channel = \"yes\" }}\n",
+         {more}\nheaders = {{ X-Of-The-Channel = \"yes\" }}\n",
         mock.address()
     );
     let gateway = Gateway::start(Settings::demo().env("KEY", mock.key()).append(&channel));
@@ -122,9 +125,19 @@ fn every_route_has_one() {
     }
 }
 
-/// A header's value without the request's id.
-fn unnamed(value: &str, answer: &Response) -> String {
-    value.replace(answer.header("x-request-id").unwrap(), "<id>")
+/// A text without the request's id, and without when it was answered.
+fn unnamed(text: &str, answer: &Response) -> String {
+    let text = text.replace(answer.header("x-request-id").unwrap(), "<id>");
+    let mut pieces = text.split("\"created");
+    let mut plain = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let (name, rest) = piece.split_once(':').unwrap_or((piece, ""));
+        let behind = rest.trim_start_matches(|digit: char| digit.is_ascii_digit());
+        let is_time = rest.len() - behind.len() == 10;
+        plain +=
+            &format!("\"created{name}:{}", if is_time { format!("<time>{behind}") } else { rest.to_owned() });
+    }
+    plain
 }
 
 fn record(page: &mut String, case: &Case, answer: &Response) {

@@ -4,7 +4,7 @@ use super::{Case, EVENTS, JSON, transcribe};
 
 #[test]
 fn openai() {
-    let models = "\"gpt-*\", \"text-*\", \"omni-*\", \"rerank-*\", \"tts-*\"";
+    let models = "models = [\"gpt-*\", \"text-*\", \"omni-*\", \"rerank-*\", \"tts-*\"]";
     transcribe("transcript_openai.txt", "openai", models, CASES);
 }
 
