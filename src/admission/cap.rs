@@ -38,7 +38,8 @@ impl Wish {
     /// What `ask` wants: its own cap, or the default; at most what the model gives.
     pub fn of(ask: &Ask, terms: &Terms, settings: CapSettings) -> Self {
         if !ask.form.has_output() {
-            return Self { most: 0, least: 0 };
+            let all = terms.unbounded_output();
+            return Self { most: all, least: all };
         }
         let asked = ask.cap.asked.unwrap_or(settings.default_max_output_tokens);
         let most = asked.min(terms.max_output_tokens().unwrap_or(Terms::MAX_CAP)).clamp(1, Terms::MAX_CAP);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::admission::cap::{CapSettings, Chosen, Wish, choose};
 use crate::admission::{BudgetRefusal, Refusal};
-use crate::catalogue::{Bound, Speech, Terms, TierAsk, UnseenInput};
+use crate::catalogue::{Bound, Speech, Task, Terms, TierAsk, UnseenInput};
 use crate::clock::{Clock, Timestamp};
 use crate::ids::{ChannelName, RequestId};
 use crate::ledger::{
@@ -15,7 +15,7 @@ use crate::ledger::{
 use crate::limits::{Limiter, RateState, Rates, Seat, Slot, Turn};
 use crate::money::Money;
 use crate::tokens::{ApiToken, Caller};
-use crate::usage::TokenCount;
+use crate::usage::Usage;
 use crate::wire::{Ask, Form, ServiceTier, count};
 
 /// What the gate is told by the operator.
@@ -119,7 +119,7 @@ struct Passed {
     terms: Terms,
     cap: OutputCap,
     slot: Slot,
-    floor_input: TokenCount,
+    floor: Usage,
 }
 
 /// A request that may pass, whose hold is on its way to the disk. Nothing may be sent yet.
@@ -161,14 +161,8 @@ impl Gate {
             MarketFault::NotServed => Refusal::ModelNotFound,
             MarketFault::NotPriced => Refusal::ModelNotPriced,
         })?;
-        let offer = Offer { terms: offer.terms.speaking(ask.characters), ..offer };
-        let is_priced = match ask.form {
-            Form::Speech => offer.terms.prices_speech(),
-            _ => offer.terms.prices_text(),
-        };
-        if !is_priced {
-            return Err(Refusal::ModelNotPriced);
-        }
+        let terms = offer.terms.for_task(&task_of(ask)).ok_or(Refusal::ModelNotPriced)?;
+        let offer = Offer { terms, ..offer };
         let bound = bound_of(request.ask);
         if !offer.terms.prices_tier(bound.tier) {
             return Err(Refusal::TierNotPriced);
@@ -217,6 +211,7 @@ impl Gate {
         let tokens = rated_tokens(request.ask, chosen.as_ref().map_or(wish.least, |chosen| chosen.cap));
         turn.check_tokens(tokens).map_err(Refusal::Rate)?;
         let chosen = chosen.map_err(|shortfall| self.refused(shortfall, windows, request.at))?;
+        let floor = offer.terms.floor_usage(request.ask.text_bytes, request.ask.messages);
         let hold = hold_of(request, offer, windows, chosen.hold);
         let reservation = self
             .books
@@ -225,8 +220,7 @@ impl Gate {
         drop(book);
         let slot = turn.take(tokens, place);
         let cap = output_cap(request.ask, chosen, &room);
-        let floor_input = Terms::floor_tokens(request.ask.text_bytes, request.ask.messages);
-        let passed = Passed { terms: offer.terms.clone(), cap, slot, floor_input };
+        let passed = Passed { terms: offer.terms.clone(), cap, slot, floor };
         Ok(Some(PendingAdmission { passed, reservation, patience: self.settings.patience }))
     }
 
@@ -276,7 +270,7 @@ fn hold_of(request: &Request<'_>, offer: &Offer, windows: Windows, amount: Money
         token: request.caller.token().id,
         user: request.caller.token().user,
         amount,
-        floor: offer.terms.floor(ask.text_bytes, ask.messages).min(amount),
+        floor: offer.terms.floor(&offer.terms.floor_usage(ask.text_bytes, ask.messages)).min(amount),
         windows,
         model: Arc::from(ask.model.as_str()),
         channel: offer.channel.clone(),
@@ -287,6 +281,22 @@ fn hold_of(request: &Request<'_>, offer: &Offer, windows: Windows, amount: Money
 fn output_cap(ask: &Ask, chosen: Chosen, room: &Room) -> OutputCap {
     let is_sent = room.binds() && ask.cap.asked != Some(chosen.cap);
     OutputCap { tokens: chosen.cap, is_sent, is_lowered: chosen.lowered }
+}
+
+/// What a request is for, as far as its price depends on that.
+fn task_of(ask: &Ask) -> Task<'_> {
+    let media = &ask.media;
+    match ask.form {
+        Form::Speech => Task::Speech { characters: media.characters, bytes: media.spoken_bytes },
+        Form::Images | Form::ImageEdits => Task::Images {
+            count: ask.choices,
+            size: media.size.as_deref(),
+            quality: media.quality.as_deref(),
+            tokens: media.image_units,
+        },
+        Form::Transcription => Task::Transcript { bytes: media.sound_bytes, told: media.sound_seconds },
+        _ => Task::Text,
+    }
 }
 
 fn bound_of(ask: &Ask) -> Bound {
@@ -354,9 +364,9 @@ impl Admission {
         &self.passed.terms
     }
 
-    /// Input tokens that an accepted request is taken to have used when nobody says.
-    pub fn floor_input(&self) -> TokenCount {
-        self.passed.floor_input
+    /// What an accepted request is taken to have used when nobody says.
+    pub fn floor_usage(&self) -> Usage {
+        self.passed.floor
     }
 
     /// Notes that the provider may see the request from now on.

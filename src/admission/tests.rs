@@ -434,7 +434,7 @@ async fn the_hold_is_the_worst_and_the_channel_the_offers() {
     let ask = ask(&capped("both", 100));
     assert_eq!(hold.amount, nanos(ask.text_bound + 100));
     // ⌈2 bytes / 4⌉ and 4 for the message.
-    assert_eq!((hold.floor, admission.floor_input().get()), (nanos(5), 5));
+    assert_eq!((hold.floor, admission.floor_usage().input.get()), (nanos(5), 5));
     assert_eq!((hold.windows.day.key(), hold.windows.month.key()), (20_261_124, 202_611));
     assert_eq!((hold.token, hold.user, &*hold.model), (TOKEN, USER, "both"));
     assert_eq!(stand.gate.remaining(&stand.token, stand.clock.now()), Some(nanos(4_900 - ask.text_bound)));

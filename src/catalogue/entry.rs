@@ -1,6 +1,7 @@
 //! The prices of one model, resolved: what each kind of token costs, in each tier and at each length.
 #![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic, clippy::as_conversions)]
 
+use super::images::ImagePrices;
 use super::rate::Rate;
 use super::row::{Kinds, Named, PriceRow};
 use super::terms::{Tier, TierAsk};
@@ -33,11 +34,16 @@ pub struct PriceEntry {
     pub(super) is_for_text: bool,
     /// The price of a character that is spoken, where it has one.
     pub(super) per_character: Option<Rate>,
+    /// The price of a second of sound, where it has one.
+    pub(super) per_second: Option<Rate>,
+    /// The prices of an image that is made, where it has them.
+    pub(super) per_image: Option<ImagePrices>,
     pub(super) per_request: Rate,
     pub(super) per_tool_call: Rate,
     pub(super) max_output_tokens: Option<i64>,
     pub(super) max_input_tokens: i64,
     pub(super) image_tokens: i64,
+    pub(super) max_seconds: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -47,29 +53,29 @@ struct Long {
 }
 
 impl PriceEntry {
-    /// The entry of a row; `None` when the row has a price neither for text nor for speech.
-    pub(super) fn from_row(row: &PriceRow) -> Option<Self> {
-        if !row.prices_text() && row.per_character.is_none() {
-            return None;
-        }
+    /// The entry of a row.
+    pub(super) fn from_row(row: &PriceRow) -> Self {
         let mut named = row.named;
         named.input = row.named.input.or(row.named.output);
         named.output = row.named.output.or(row.named.input);
         let base = resolve(&named, &Named::default(), &Rates::default());
         let tier = |tier: &Named| resolve(tier, &named, &base);
-        Some(Self {
+        Self {
             base,
             long: row.long_context.map(|long| Long { above: long.above, rates: tier(&long.named) }),
             priority: row.priority.as_ref().map(tier),
             flex: row.flex.as_ref().map(tier),
             is_for_text: row.prices_text(),
             per_character: row.per_character,
+            per_second: row.per_second,
+            per_image: row.per_image.clone(),
             per_request: row.per_request.unwrap_or_default(),
             per_tool_call: row.per_tool_call.unwrap_or_default(),
             max_output_tokens: row.max_output_tokens,
             max_input_tokens: row.max_input_tokens.unwrap_or(UNKNOWN_MAX_INPUT),
             image_tokens: row.image_tokens.unwrap_or(IMAGE_TOKENS),
-        })
+            max_seconds: row.max_seconds,
+        }
     }
 
     /// The prices of a request with `all_input` tokens of input, answered in `tier`.
@@ -178,7 +184,6 @@ mod tests {
 
     fn entry(text: &str) -> PriceEntry {
         PriceEntry::from_row(&PriceRow::parse(&format!("model = \"m\"\n{text}").parse().unwrap()).unwrap())
-            .unwrap()
     }
 
     fn rate(text: &str) -> Rate {

@@ -4,6 +4,7 @@
 
 mod entry;
 mod groups;
+mod images;
 mod provider;
 mod rate;
 mod row;
@@ -18,7 +19,7 @@ pub use groups::{DEFAULT_GROUP, Groups};
 pub use provider::Provider;
 pub use rate::{Multiplier, decimal_text};
 pub use row::PriceRow;
-pub use terms::{Bound, Speech, Terms, Tier, TierAsk, UnseenInput};
+pub use terms::{Bound, Shown, Speech, Task, Terms, Tier, TierAsk, UnseenInput};
 
 /// The price file that is part of the program.
 pub const SHIPPED: &str = include_str!("../../prices.toml");
@@ -36,8 +37,7 @@ pub struct Catalogue {
 struct Listed {
     provider: Option<Provider>,
     origin: Origin,
-    /// `None`: priced by the image, second or character alone, so not for text.
-    entry: Option<Arc<PriceEntry>>,
+    entry: Arc<PriceEntry>,
 }
 
 /// Who wrote an entry.
@@ -108,22 +108,21 @@ impl Catalogue {
     /// The entry that prices `model` when a channel of `provider` serves it: the exact name before any pattern, the
     /// longer pattern before the shorter, one of that provider before one of any. `None` = the model is unpriced.
     pub fn entry(&self, provider: Provider, model: &str) -> Option<Arc<PriceEntry>> {
-        self.find(provider, model)?.entry.clone()
+        self.find(provider, model).map(|listed| Arc::clone(&listed.entry))
     }
 
     /// Whether `model` is one of the "priced models of `provider`" that a channel without `models` serves. Shipped
     /// entries that name no provider are other companies' models: priced where a channel lists them, offered by none.
     pub fn offers(&self, provider: Provider, model: &str) -> bool {
-        self.find(provider, model).is_some_and(|listed| {
-            listed.entry.is_some() && (listed.provider.is_some() || listed.origin == Origin::Operator)
-        })
+        self.find(provider, model)
+            .is_some_and(|listed| listed.provider.is_some() || listed.origin == Origin::Operator)
     }
 
     /// The exact names that [`Catalogue::entry`] prices for `provider`, sorted.
     pub fn models(&self, provider: Provider) -> impl Iterator<Item = &str> {
         self.exact
             .iter()
-            .filter(move |(_, entries)| best(entries, provider).is_some_and(|listed| listed.entry.is_some()))
+            .filter(move |(_, entries)| best(entries, provider).is_some())
             .map(|(name, _)| name.as_str())
     }
 
@@ -150,7 +149,7 @@ fn add(listed: &mut BTreeMap<String, Vec<Listed>>, row: &PriceRow, origin: Origi
     if entries.iter().any(|other| other.provider == row.provider) {
         return Err(());
     }
-    entries.push(Listed { provider: row.provider, origin, entry: PriceEntry::from_row(row).map(Arc::new) });
+    entries.push(Listed { provider: row.provider, origin, entry: Arc::new(PriceEntry::from_row(row)) });
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use std::fmt;
 
 use toml::{Table, Value};
 
+use super::images::ImagePrices;
 use super::provider::Provider;
 use super::rate::{Rate, decimal_text};
 
@@ -19,11 +20,11 @@ pub struct RowFault {
 }
 
 impl RowFault {
-    fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
+    pub(super) fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
         Self { key: key.into(), message: message.into() }
     }
 
-    fn under(mut self, parent: &str) -> Self {
+    pub(super) fn under(mut self, parent: &str) -> Self {
         self.key = if self.key.is_empty() { parent.to_owned() } else { format!("{parent}.{}", self.key) };
         self
     }
@@ -118,16 +119,20 @@ pub struct PriceRow {
     pub(super) per_tool_call: Option<Rate>,
     /// The price of a character that is spoken.
     pub(super) per_character: Option<Rate>,
-    /// Whether it has a price by the image or second.
-    pub(super) priced_otherwise: bool,
+    /// The price of a second of sound, heard or spoken.
+    pub(super) per_second: Option<Rate>,
+    /// The prices of an image that is made.
+    pub(super) per_image: Option<ImagePrices>,
     pub(super) max_output_tokens: Option<i64>,
     pub(super) max_input_tokens: Option<i64>,
     pub(super) image_tokens: Option<i64>,
+    /// The longest sound that the model takes, or gives, in seconds.
+    pub(super) max_seconds: Option<i64>,
 }
 
 impl PriceRow {
     /// The keys that a row may have, besides the kinds of token.
-    const OTHER_KEYS: [&str; 12] = [
+    const OTHER_KEYS: [&str; 13] = [
         "model",
         "provider",
         "long_context",
@@ -140,6 +145,7 @@ impl PriceRow {
         "max_output_tokens",
         "max_input_tokens",
         "image_tokens",
+        "max_seconds",
     ];
 
     /// All keys that a row may have.
@@ -159,7 +165,8 @@ impl PriceRow {
         if row.model.is_empty() {
             return Err(RowFault::new("model", "is missing: the name of the model that is priced"));
         }
-        if !row.prices_text() && row.per_character.is_none() && !row.priced_otherwise {
+        let is_priced = row.prices_text() || row.per_character.is_some();
+        if !is_priced && row.per_second.is_none() && row.per_image.is_none() {
             return Err(RowFault::new("", "names no price; write input and output, USD per million tokens"));
         }
         Ok(row)
@@ -184,20 +191,15 @@ impl PriceRow {
             "tiers" => self.set_tiers(table(key, value)?).map_err(|fault| fault.under(key))?,
             "per_request" => self.per_request = Some(each(key, value)?),
             "per_tool_call" => self.per_tool_call = Some(each(key, value)?),
-            "per_second" => {
-                each(key, value)?;
-                self.priced_otherwise = true;
-            }
+            "per_second" => self.per_second = Some(each(key, value)?),
             "per_million_characters" => {
                 self.per_character = Some(per_million(key, value)?);
             }
-            "per_image" => {
-                check_per_image(value)?;
-                self.priced_otherwise = true;
-            }
+            "per_image" => self.per_image = Some(ImagePrices::parse(value)?),
             "max_output_tokens" => self.max_output_tokens = Some(tokens(key, value)?),
             "max_input_tokens" => self.max_input_tokens = Some(tokens(key, value)?),
             "image_tokens" => self.image_tokens = Some(tokens(key, value)?),
+            "max_seconds" => self.max_seconds = Some(whole(key, value, "seconds")?),
             _ => return Err(unknown(key, Self::keys())),
         }
         Ok(())
@@ -241,35 +243,25 @@ fn long_row(table: &Table) -> Result<LongRow, RowFault> {
     Ok(long)
 }
 
-/// One price, or a table of prices by size and quality with a `default`.
-fn check_per_image(value: &Value) -> Result<(), RowFault> {
-    let Some(prices) = value.as_table() else { return each("per_image", value).map(|_| ()) };
-    for (size, price) in prices {
-        each(size, price).map_err(|fault| fault.under("per_image"))?;
-    }
-    if prices.contains_key("default") {
-        return Ok(());
-    }
-    Err(RowFault::new("per_image.default", "is missing: the price of an image of any other size and quality"))
-}
-
 fn per_million(key: &str, value: &Value) -> Result<Rate, RowFault> {
     let text = decimal_text(value)
         .ok_or_else(|| RowFault::new(key, "must be a number, or a decimal in quotes: USD per million"))?;
     Rate::parse_per_million(&text).map_err(|message| RowFault::new(key, message))
 }
 
-fn each(key: &str, value: &Value) -> Result<Rate, RowFault> {
+pub(super) fn each(key: &str, value: &Value) -> Result<Rate, RowFault> {
     let text = decimal_text(value)
         .ok_or_else(|| RowFault::new(key, "must be a number, or a decimal in quotes: USD each"))?;
     Rate::parse_each(&text).map_err(|message| RowFault::new(key, message))
 }
 
 fn tokens(key: &str, value: &Value) -> Result<i64, RowFault> {
-    value
-        .as_integer()
-        .filter(|count| (1..=MAX_TOKENS).contains(count))
-        .ok_or_else(|| RowFault::new(key, "must be a whole number of tokens, 1 to 2147483647"))
+    whole(key, value, "tokens")
+}
+
+fn whole(key: &str, value: &Value, unit: &str) -> Result<i64, RowFault> {
+    let count = value.as_integer().filter(|count| (1..=MAX_TOKENS).contains(count));
+    count.ok_or_else(|| RowFault::new(key, format!("must be a whole number of {unit}, 1 to 2147483647")))
 }
 
 fn table<'a>(key: &str, value: &'a Value) -> Result<&'a Table, RowFault> {
@@ -332,7 +324,8 @@ mod tests {
             per_tool_call = 0.01
             max_output_tokens = 1
             max_input_tokens = 2
-            image_tokens = 3"#,
+            image_tokens = 3
+            max_seconds = 4"#,
         )
         .unwrap();
         assert_eq!((row.model.as_str(), row.provider), ("m-*", Some(Provider::Gemini)));
@@ -340,8 +333,11 @@ mod tests {
         assert_eq!(row.long_context.unwrap().above, 200_000);
         assert_eq!(row.flex.unwrap().audio_output, Some(Rate::parse_per_million("1").unwrap()));
         assert_eq!(
-            (row.max_output_tokens, row.max_input_tokens, row.image_tokens),
-            (Some(1), Some(2), Some(3))
+            (row.max_output_tokens, row.max_input_tokens, row.image_tokens, row.max_seconds),
+            (Some(1), Some(2), Some(3), Some(4))
+        );
+        assert!(
+            row.per_image.is_some() && row.per_second == Some(Rate::parse_each("0.001333333333333").unwrap())
         );
     }
 
@@ -368,6 +364,8 @@ mod tests {
             ("model = \"m\"\ninput = 1\ntiers = { flex = { inptu = 1 } }", "tiers.flex.inptu"),
             ("model = \"m\"\nper_image = { \"1x1\" = 1 }", "per_image.default"),
             ("model = \"m\"\nper_image = { default = -1 }", "per_image.default"),
+            ("model = \"m\"\nper_second = \"x\"", "per_second"),
+            ("model = \"m\"\nper_second = 1\nmax_seconds = 0", "max_seconds"),
         ] {
             assert_eq!(parse(text).unwrap_err().key, key, "{text}");
         }

@@ -2,6 +2,8 @@
 //! once, up, to a whole nanodollar.
 #![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic, clippy::as_conversions)]
 
+mod media;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,6 +11,9 @@ use super::entry::{PriceEntry, Rates};
 use super::rate::{Multiplier, Rate};
 use crate::money::Money;
 use crate::usage::{TokenCount, Usage};
+
+use media::{Basis, Job};
+pub use media::{Shown, Task};
 
 /// Femtodollars times billionths (of a multiplier) in a nanodollar.
 const PER_NANO: i128 = 1_000_000_000_000_000;
@@ -99,8 +104,7 @@ pub struct Terms {
     /// `None` = free.
     entry: Option<Arc<PriceEntry>>,
     multiplier: Multiplier,
-    /// Characters to be spoken: known beforehand, and billed whatever comes of them.
-    characters: i64,
+    job: Job,
 }
 
 /// The parts of a hold, in femtodollars before the multiplier.
@@ -116,30 +120,26 @@ impl Terms {
     pub const MAX_CAP: i64 = 2_147_483_647;
 
     /// The terms of `entry` for a token of a group with `multiplier`.
-    pub const fn new(entry: Arc<PriceEntry>, multiplier: Multiplier) -> Self {
-        Self { entry: Some(entry), multiplier, characters: 0 }
+    pub fn new(entry: Arc<PriceEntry>, multiplier: Multiplier) -> Self {
+        Self { entry: Some(entry), multiplier, job: Job::default() }
     }
 
     /// Costs nothing: an unpriced model where those are free.
-    pub const fn free() -> Self {
-        Self { entry: None, multiplier: Multiplier::ONE, characters: 0 }
+    pub fn free() -> Self {
+        Self { entry: None, multiplier: Multiplier::ONE, job: Job::default() }
     }
 
-    /// The same for a request to speak so many characters.
-    pub fn speaking(self, characters: i64) -> Self {
-        Self { characters, ..self }
+    /// The same for a request for `task`; `None` where the entry has no price for that.
+    pub fn for_task(self, task: &Task<'_>) -> Option<Self> {
+        match &self.entry {
+            None => Some(self),
+            Some(entry) => Some(Self { job: Job::of(task, entry)?, ..self }),
+        }
     }
 
-    /// Whether text has a price: by the token, or by the request.
-    pub fn prices_text(&self) -> bool {
-        self.entry.as_ref().is_none_or(|entry| entry.is_for_text)
-    }
-
-    /// Whether speech has a price: by the character, or by the request.
-    pub fn prices_speech(&self) -> bool {
-        self.entry
-            .as_ref()
-            .is_none_or(|entry| entry.per_character.is_some() || entry.per_request > Rate::ZERO)
+    /// Tokens of output that each answer can have where no field of the request bounds them.
+    pub const fn unbounded_output(&self) -> i64 {
+        self.job.output
     }
 
     /// The worst a request within `bound` can cost when its output is capped at `output_cap` tokens a choice: input at
@@ -176,22 +176,42 @@ impl Terms {
     /// When that is no amount.
     pub fn charge(&self, usage: &Usage, tier: Option<Tier>) -> Result<Money, MoneyFault> {
         let Some(entry) = &self.entry else { return Ok(Money::ZERO) };
-        let rates = entry.rates(tier.unwrap_or(Tier::Default), usage.all_input().get());
-        let mut cost = plus(entry.per_request.femtos(), self.speech(entry)?)?;
+        let used = self.used(entry, usage, tier.unwrap_or(Tier::Default))?;
+        self.rounded_up(plus(entry.per_request.femtos(), used)?)
+    }
+
+    /// What `usage` costs, in femtodollars before the multiplier, by whatever the request is billed by.
+    fn used(&self, entry: &PriceEntry, usage: &Usage, tier: Tier) -> Result<i128, MoneyFault> {
+        match self.job.basis {
+            Basis::Tokens => {}
+            Basis::Characters(_) => return self.job.most(entry),
+            Basis::Images { rate, .. } => return times(rate.femtos(), usage.image_output.get()),
+            Basis::Seconds { rate, .. } => {
+                return times(rate.femtos(), usage.audio_input.plus(usage.audio_output).get());
+            }
+        }
+        let rates = entry.rates(tier, usage.all_input().get());
+        let mut cost = times(entry.per_tool_call.femtos(), usage.tool_calls.get())?;
         for (count, rate) in by_kind(usage, &rates) {
             cost = plus(cost, times(rate.femtos(), count.get())?)?;
         }
-        cost = plus(cost, times(entry.per_tool_call.femtos(), usage.tool_calls.get())?)?;
-        self.rounded_up(cost)
+        Ok(cost)
     }
 
-    /// What an accepted request costs at least when nobody says what it cost: [`Terms::floor_tokens`] at the input
-    /// price; at most [`Money::MAX`].
-    pub fn floor(&self, text_bytes: i64, messages: i64) -> Money {
+    /// What an accepted request uses at least when nobody says: [`Terms::floor_tokens`] of input, or what it is known beforehand
+    /// to be billed by.
+    pub fn floor_usage(&self, text_bytes: i64, messages: i64) -> Usage {
+        let floor = self.job.floor();
+        match self.job.basis {
+            Basis::Tokens => Usage { input: Self::floor_tokens(text_bytes, messages), ..floor },
+            _ => floor,
+        }
+    }
+
+    /// What `usage`, a [`Terms::floor_usage`], costs; at most [`Money::MAX`].
+    pub fn floor(&self, usage: &Usage) -> Money {
         let Some(entry) = &self.entry else { return Money::ZERO };
-        let tokens = Self::floor_tokens(text_bytes, messages).get();
-        let text = times(entry.rates(Tier::Default, tokens).input.femtos(), tokens);
-        let cost = text.and_then(|text| plus(text, self.speech(entry)?));
+        let cost = self.used(entry, usage, Tier::Default);
         cost.and_then(|cost| self.rounded_up(cost)).unwrap_or(Money::MAX)
     }
 
@@ -219,14 +239,12 @@ impl Terms {
         self.entry.as_ref().and_then(|entry| entry.max_output_tokens)
     }
 
-    /// What the characters cost.
-    fn speech(&self, entry: &PriceEntry) -> Result<i128, MoneyFault> {
-        times(entry.per_character.unwrap_or_default().femtos(), self.characters)
-    }
-
     fn worst(&self, entry: &PriceEntry, bound: &Bound) -> Result<Worst, MoneyFault> {
-        let worst = worst(entry, bound)?;
-        Ok(Worst { fixed: plus(worst.fixed, self.speech(entry)?)?, ..worst })
+        if self.job.basis == Basis::Tokens {
+            return worst(entry, bound);
+        }
+        let fixed = plus(self.job.most(entry)?, entry.per_request.femtos())?;
+        Ok(Worst { fixed, per_output_token: 0 })
     }
 
     /// Femtodollars, times the multiplier, as whole nanodollars: the one rounding.

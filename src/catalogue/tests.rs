@@ -41,12 +41,12 @@ fn the_longest_match_and_the_operator_win() {
     "#;
     let plain = Catalogue::parse(shipped, Vec::new()).unwrap();
     for (model, want) in
-        [("gpt-5", Some(1)), ("gpt-5-x", Some(3)), ("gpt-4", Some(2)), ("gpt", None), ("painter", None)]
+        [("gpt-5", Some(1)), ("gpt-5-x", Some(3)), ("gpt-4", Some(2)), ("gpt", None), ("painter", Some(0))]
     {
         assert_eq!(dollars(&plain, Provider::OpenAi, model), want, "{model}");
     }
     assert_eq!(dollars(&plain, Provider::Gemini, "gpt-5"), Some(2), "the exact one is another provider's");
-    assert_eq!(plain.models(Provider::OpenAi).collect::<Vec<_>>(), ["gpt-5", "other"]);
+    assert_eq!(plain.models(Provider::OpenAi).collect::<Vec<_>>(), ["gpt-5", "other", "painter"]);
     assert!(plain.offers(Provider::OpenAi, "gpt-5") && !plain.offers(Provider::OpenAi, "other"));
 
     let operator = vec![
@@ -77,17 +77,20 @@ fn the_shipped_file_is_sane() {
     assert!(rows.len() > 200, "{}", rows.len());
     assert!(rows.iter().map(|row| &row.model).is_sorted_by(|a, b| a < b), "sorted, each name once");
     for row in &rows {
-        let entry = PriceEntry::from_row(row).unwrap_or_else(|| panic!("{} has no price", row.model));
+        let entry = PriceEntry::from_row(row);
         if !entry.is_for_text {
-            let spoken = entry.per_character.map_or(0, super::rate::Rate::femtos);
-            assert!(spoken > 0 && row.named == super::row::Named::default(), "{} is free", row.model);
+            let image = entry.per_image.as_ref().map(|prices| prices.of(None, None));
+            let media =
+                entry.per_character.or(entry.per_second).or(image).map_or(0, super::rate::Rate::femtos);
+            assert!(media > 0 && row.named == super::row::Named::default(), "{} is free", row.model);
             continue;
         }
         let rates = entry.rates(Tier::Default, 0);
         // Their providers ask nothing for moderations.
         let is_free = row.model.contains("moderation");
         assert_eq!(rates.input.femtos() > 0, !is_free, "{} is free", row.model);
-        assert!(row.named.output.is_some(), "{} says what output costs", row.model);
+        let is_told = row.named.output.is_some() || row.named.image_output.is_some();
+        assert!(is_told, "{} says what output costs", row.model);
         assert!(rates.cached_input <= rates.input, "{}: a cache that costs more", row.model);
         assert!(rates.output >= rates.input || rates.output.femtos() == 0, "{}: cheap output", row.model);
         assert!(rates.any_input().femtos() <= 500_000_000_000, "{} costs over $500 a million", row.model);
@@ -129,4 +132,39 @@ fn a_shipped_price_of_anthropics_charges_each_kind() {
     // Held: all input as if it were written for an hour, 100 tokens of output, three searches.
     let bound = Bound { text_tokens: 1_000, tool_calls: 3, ..Bound::default() };
     assert_eq!(terms.hold(&bound, 100).unwrap().nanos(), 2_000_000 + 500_000 + 30_000_000);
+}
+
+/// By hand, from `prices.toml`: images by the token (5 of text, 8 seen, 30 made) and each, sound by the token (2.5 heard, 10
+/// written; 0.6 read, 12 spoken) and by the second.
+#[test]
+fn shipped_prices_of_images_and_sound() {
+    let catalogue = Catalogue::parse(SHIPPED, Vec::new()).unwrap();
+    let terms = |model: &str, task: &Task<'_>| {
+        let entry = catalogue.entry(Provider::OpenAi, model).unwrap();
+        Terms::new(entry, Multiplier::ONE).for_task(task).unwrap()
+    };
+    let count = TokenCount::clamped;
+    let nanos = |terms: &Terms, usage: Usage| terms.charge(&usage, None).unwrap().nanos();
+    let task = |size, quality| Task::Images { count: 2, size, quality, tokens: 272 };
+    let drawn =
+        Usage { input: count(13), image_input: count(323), image_output: count(272), ..Usage::default() };
+    let made = terms("gpt-image-2", &task(Some("1024x1024"), Some("low")));
+    assert_eq!(nanos(&made, drawn), 13 * 5_000 + 323 * 8_000 + 272 * 30_000);
+    let two = Usage { image_output: count(2), ..Usage::default() };
+    assert_eq!(
+        nanos(&terms("grok-imagine-image-2.0", &task(Some("1024x1024"), Some("low"))), two),
+        80_000_000
+    );
+    assert_eq!(nanos(&terms("grok-imagine-image-2.0", &task(None, None)), two), 120_000_000);
+    let task = Task::Transcript { bytes: 8_000, told: None };
+    let heard = Usage { input: count(4), audio_input: count(10), output: count(45), ..Usage::default() };
+    assert_eq!(nanos(&terms("gpt-4o-transcribe", &task), heard), 14 * 2_500 + 45 * 10_000);
+    let nine = Usage { audio_input: count(9), ..Usage::default() };
+    assert_eq!(nanos(&terms("whisper-1", &task), nine), 9 * 100_000);
+    // 0.00003083 dollars a second: 9 × 30 830 n$
+    assert_eq!(nanos(&terms("whisper-large-v3", &task), nine), 277_470);
+    let spoken = Usage { input: count(5), audio_output: count(50), ..Usage::default() };
+    let task = Task::Speech { characters: 20, bytes: 20 };
+    assert_eq!(nanos(&terms("gpt-4o-mini-tts", &task), spoken), 5 * 600 + 50 * 12_000);
+    assert_eq!(nanos(&terms("tts-1", &task), spoken), 20 * 15_000);
 }

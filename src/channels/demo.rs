@@ -8,10 +8,12 @@ mod completions;
 mod embeddings;
 mod gemini;
 mod messages;
+mod pictures;
 mod ranking;
 mod responses;
 mod speech;
 mod stored;
+mod transcripts;
 
 use std::time::Duration;
 
@@ -45,6 +47,10 @@ pub fn answer(target: &str, body: &Bytes, created: Timestamp) -> ProviderReply {
         "/moderations" => ranking::moderation(body),
         "/rerank" => ranking::ranking(body),
         "/audio/speech" => speech::answer(body),
+        "/images/generations" => pictures::answer("image_generation", body, created),
+        "/images/edits" => pictures::answer("image_edit", body, created),
+        "/audio/transcriptions" => transcripts::answer("transcribe", body),
+        "/audio/translations" => transcripts::answer("translate", body),
         "/embeddings" => embeddings::answer(body),
         _ if path.contains("/models/") => gemini::answer(path, query, body),
         _ => chat::answer(body, created),

@@ -20,7 +20,7 @@ use crate::relay::visit::{Visit, sign};
 use crate::relay::{Relay, follow_up, headers};
 use crate::telemetry::RequestLine;
 use crate::tokens::Caller;
-use crate::wire::{Ask, AskLimits, Call, Charge, Translation};
+use crate::wire::{Ask, AskLimits, BodyType, Call, Charge, Translation};
 
 /// How often a caller may be changed while it is let through.
 pub const CHANGES: usize = 8;
@@ -45,18 +45,18 @@ pub struct Incoming {
 /// Answers a call as its row of the table says.
 pub async fn answer(incoming: Incoming, call: &'static Call, payload: web::Payload) -> HttpResponse {
     let Incoming { relay, request, model, caller, mut visit } = incoming;
-    let checked = inbound::check_head(&request).and_then(|()| inbound::check_alt(&request, call.query));
-    let body = match checked {
-        Ok(()) => inbound::read_body(&relay, &request, payload).await,
-        Err(failure) => Err(failure),
-    };
-    let Body { bytes, buffered } = match body {
+    let body = match read_body(&relay, &request, call, payload).await {
         Ok(body) => body,
         Err(failure) => return visit.refuse(&request, &failure),
     };
     let watch = Stopwatch::start();
+    let (body_type, Body { bytes, buffered }) = body;
     let limits = AskLimits { max_choices: relay.settings.max_choices };
-    let ask = match Ask::parse_for(&model, call.form, bytes, &limits) {
+    let ask = match body_type {
+        BodyType::Json => Ask::parse_for(&model, call.form, bytes, &limits),
+        BodyType::Parts(boundary) => Ask::parse_parts(&boundary, call.form, bytes, &limits),
+    };
+    let ask = match ask {
         Ok(ask) => Arc::new(ask),
         Err(fault) => return visit.told(&fault.into()),
     };
@@ -102,6 +102,18 @@ pub async fn answer(incoming: Incoming, call: &'static Call, payload: web::Paylo
             Err(failure) => visit.told(&failure),
         },
     }
+}
+
+/// Reads the body, once its head is found good; what it is, and its bytes.
+async fn read_body(
+    relay: &Relay,
+    request: &HttpRequest,
+    call: &Call,
+    payload: web::Payload,
+) -> Result<(BodyType, Body), Failure> {
+    let body_type = inbound::check_head(request, call.form)?;
+    inbound::check_alt(request, call.query)?;
+    Ok((body_type, inbound::read_body(relay, request, payload).await?))
 }
 
 fn target(call: &Call, request: &HttpRequest) -> Cow<'static, str> {
@@ -216,7 +228,7 @@ fn failure_of(exchange: &Exchange, refusal: &Refusal, caller: &Caller) -> Failur
     let mut failure = if is_elsewhere {
         follow_up::served_elsewhere(model)
     } else {
-        refused(refusal, caller.token(), model)
+        refused(refusal, caller.token(), model, exchange.ask.form)
     };
     failure.headers.extend(exchange.rate_headers());
     failure

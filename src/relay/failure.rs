@@ -13,7 +13,7 @@ use crate::money::{Money, credits_of_quota};
 use crate::relay::visit::sign;
 use crate::tokens::{ApiToken, AuthFault, CredentialFault};
 use crate::wire::fault::{ErrorKind, ErrorWords, error_body, error_event, typed_error_event};
-use crate::wire::{AskFault, Dialect, Form, JsonFault};
+use crate::wire::{AskFault, Dialect, Form, FormFault, JsonFault};
 
 /// A failure as a client is shown it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,14 +149,14 @@ impl Failure {
         Self::new(415, ErrorKind::Invalid, "unsupported_encoding", message)
     }
 
-    /// A body of another type.
-    pub fn unsupported_media_type() -> Self {
-        Self::new(
-            415,
-            ErrorKind::Invalid,
-            "unsupported_media_type",
-            "The request body must be application/json.",
-        )
+    /// A body of another type than `form` may have.
+    pub fn unsupported_media_type(form: Form) -> Self {
+        let message = match form {
+            Form::Transcription => "The request body must be multipart/form-data.",
+            Form::ImageEdits => "The request body must be application/json or multipart/form-data.",
+            _ => "The request body must be application/json.",
+        };
+        Self::new(415, ErrorKind::Invalid, "unsupported_media_type", message)
     }
 
     /// A body over the bound.
@@ -258,6 +258,14 @@ impl From<AskFault> for Failure {
     fn from(fault: AskFault) -> Self {
         match fault {
             AskFault::Parameter { param, message } => Self::invalid_parameter(&param, message),
+            AskFault::Form(fault) => {
+                let message = fault.to_string();
+                let failure = |code| Self::new(400, ErrorKind::Invalid, code, message);
+                match fault {
+                    FormFault::Duplicate(name) => failure("duplicate_field").about(&name),
+                    _ => failure("invalid_multipart"),
+                }
+            }
             AskFault::Json(fault) => {
                 let code =
                     if matches!(fault, JsonFault::Duplicate(_)) { "duplicate_field" } else { "invalid_json" };
@@ -272,14 +280,14 @@ impl From<AskFault> for Failure {
 }
 
 /// A refusal of the gate, told to the holder of `token` who asked for `model`.
-pub fn refused(refusal: &Refusal, token: &ApiToken, model: &str) -> Failure {
+pub fn refused(refusal: &Refusal, token: &ApiToken, model: &str, form: Form) -> Failure {
     match refusal {
         Refusal::ModelNotAllowed => {
             let message = format!("This API key may not use the model {model:?}.");
             Failure::new(403, ErrorKind::Permission, "model_not_allowed", message).about("model")
         }
         Refusal::ModelNotFound => Failure::model_not_found(model),
-        Refusal::ModelNotPriced => not_priced(model),
+        Refusal::ModelNotPriced => not_priced(model, form),
         Refusal::TierNotPriced => Failure::invalid_parameter(
             "service_tier",
             format!(
@@ -293,10 +301,21 @@ pub fn refused(refusal: &Refusal, token: &ApiToken, model: &str) -> Failure {
     }
 }
 
-fn not_priced(model: &str) -> Failure {
+fn not_priced(model: &str, form: Form) -> Failure {
+    let by_token = ("per million tokens", "input = 1.0\noutput = 2.0");
+    let (unit, lines) = match form {
+        Form::Images | Form::ImageEdits => {
+            ("each; or input and output, per million tokens", "per_image = 0.04")
+        }
+        Form::Transcription => ("each; or input and output, per million tokens", "per_second = 0.0001"),
+        Form::Speech => {
+            ("per million; or per_second, or input and output by the token", "per_million_characters = 15.0")
+        }
+        _ => by_token,
+    };
     let message = format!(
-        "The model {model:?} has no price, so it cannot be charged. Add one to config.toml (US dollars per million tokens):\n\
-         [[prices]]\nmodel = {model:?}\ninput = 1.0\noutput = 2.0"
+        "The model {model:?} has no price, so it cannot be charged. Add one to config.toml (US dollars {unit}):\n\
+         [[prices]]\nmodel = {model:?}\n{lines}"
     );
     Failure::new(402, ErrorKind::NotPriced, "model_not_priced", message)
         .about("model")
@@ -381,7 +400,7 @@ mod tests {
             (CredentialFault::Ambiguous.into(), "400 ambiguous_credentials"),
             (CredentialFault::Missing.into(), "401 missing_api_key"),
             (AuthFault::Disabled.into(), "401 token_disabled"),
-            (not_priced("m"), "402 model_not_priced"),
+            (not_priced("m", Form::Chat), "402 model_not_priced"),
             (Failure::scope_missing(), "403 scope_missing"),
             (Failure::model_not_found("m"), "404 model_not_found"),
             (Failure::response_not_found("resp_1"), "404 not_found"),

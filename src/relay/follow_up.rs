@@ -28,8 +28,8 @@ const RESPONSE: &str = "{id}";
 /// Answers what follows up the response that the path names.
 pub async fn answer(incoming: Incoming, call: &'static Call, payload: web::Payload) -> HttpResponse {
     let Incoming { relay, request, model: id, caller, mut visit } = incoming;
-    let body = match inbound::check_head(&request) {
-        Ok(()) => inbound::read_body(&relay, &request, payload).await,
+    let body = match inbound::check_head(&request, Form::Responses) {
+        Ok(_) => inbound::read_body(&relay, &request, payload).await,
         Err(failure) => Err(failure),
     };
     let Body { bytes, buffered } = match body {
@@ -169,7 +169,7 @@ fn admit(
                 return Err(Failure::response_not_found(response.as_str()));
             }
             (Err(refusal), _) => {
-                let mut failure = refused(&refusal, caller.token(), &exchange.ask.model);
+                let mut failure = refused(&refusal, caller.token(), &exchange.ask.model, Form::Responses);
                 failure.headers.extend(exchange.rate_headers());
                 return Err(failure);
             }

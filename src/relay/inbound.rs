@@ -11,7 +11,7 @@ use crate::relay::buffers::Buffered;
 use crate::relay::failure::Failure;
 use crate::relay::serve::dialect_of_request;
 use crate::tokens::{Caller, Credentials, Scope, identify};
-use crate::wire::{Dialect, percent};
+use crate::wire::{AskFault, BodyType, Dialect, Form, body_type, percent};
 
 /// A body that was read whole, counted as buffered while this lives.
 pub struct Body {
@@ -99,32 +99,29 @@ pub fn check_alt(request: &HttpRequest, names: &[&str]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Refuses what the body's own headers and the query already say.
+/// Refuses what the body's own headers and the query already say of a body of `form`; what the body is.
 ///
 /// # Errors
 /// A compressed body, one of another type, or a model in the query.
-pub fn check_head(request: &HttpRequest) -> Result<(), Failure> {
+pub fn check_head(request: &HttpRequest, form: Form) -> Result<BodyType, Failure> {
     let encodings = request.headers().get_all(CONTENT_ENCODING);
     if encodings.into_iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err(Failure::unsupported_encoding());
     }
     let mut types = request.headers().get_all(CONTENT_TYPE);
-    let is_json = types.next().is_none_or(|value| is_json(value.as_bytes()));
-    if !is_json || types.next().is_some() {
-        return Err(Failure::unsupported_media_type());
-    }
+    let body = match body_type(types.next().map(|value| value.as_bytes())) {
+        Err(fault) if form.takes_parts() => return Err(AskFault::from(fault).into()),
+        body => body.unwrap_or_default(),
+    };
+    let body = body.filter(|body| form.takes(body) && types.next().is_none());
+    let body = body.ok_or_else(|| Failure::unsupported_media_type(form))?;
     let name = |pair: &str| percent::decode(pair.split('=').next().unwrap_or_default());
     let names_model = |pair: &str| name(pair).is_some_and(|name| name.eq_ignore_ascii_case("model"));
     if request.query_string().split('&').any(names_model) {
         let message = "The model is named in the body alone, not in the query string.";
         return Err(Failure::invalid_parameter("model", message));
     }
-    Ok(())
-}
-
-fn is_json(content_type: &[u8]) -> bool {
-    let media = content_type.split(|byte| *byte == b';').next().unwrap_or_default();
-    media.trim_ascii().eq_ignore_ascii_case(b"application/json")
+    Ok(body)
 }
 
 /// Reads the body whole, within its bounds.
@@ -171,12 +168,12 @@ mod tests {
     use super::*;
     use actix_web::test::TestRequest;
 
-    fn code(uri: &str, headers: &[(&'static str, &'static str)]) -> Option<&'static str> {
+    fn code(form: Form, uri: &str, headers: &[(&'static str, &'static str)]) -> Option<&'static str> {
         let mut request = TestRequest::post().uri(uri);
         for header in headers {
             request = request.append_header(*header);
         }
-        check_head(&request.to_http_request()).err().map(|failure| failure.code)
+        check_head(&request.to_http_request(), form).err().map(|failure| failure.code)
     }
 
     #[test]
@@ -196,7 +193,22 @@ mod tests {
             ("/?a=b&mo%64el=m", &[], Some("invalid_parameter")),
             ("/?Model", &[], Some("invalid_parameter")),
         ] {
-            assert_eq!(code(uri, headers), want, "{uri} {headers:?}");
+            assert_eq!(code(Form::Chat, uri, headers), want, "{uri} {headers:?}");
         }
+        let multi = "multipart/form-data; boundary=x";
+        for (form, content_type, want) in [
+            (Form::Chat, multi, Some("unsupported_media_type")),
+            (Form::Chat, "multipart/form-data", Some("unsupported_media_type")),
+            (Form::Images, multi, Some("unsupported_media_type")),
+            (Form::ImageEdits, multi, None),
+            (Form::ImageEdits, "application/json", None),
+            (Form::ImageEdits, "multipart/form-data", Some("invalid_multipart")),
+            (Form::ImageEdits, "multipart/mixed; boundary=x", Some("unsupported_media_type")),
+            (Form::Transcription, multi, None),
+            (Form::Transcription, "application/json", Some("unsupported_media_type")),
+        ] {
+            assert_eq!(code(form, "/", &[("content-type", content_type)]), want, "{form:?} {content_type}");
+        }
+        assert_eq!(code(Form::Transcription, "/", &[]), Some("unsupported_media_type"));
     }
 }

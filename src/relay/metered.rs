@@ -70,7 +70,7 @@ impl Metered {
             reading: &reading,
             terms: admission.terms(),
             floor: admission.hold().floor,
-            floor_input: admission.floor_input(),
+            floor_usage: admission.floor_usage(),
             attempts: self.attempts,
         };
         let settlement = settlement(ending, &case);

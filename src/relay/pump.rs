@@ -263,7 +263,7 @@ impl Exchange {
             let failure = Failure::upstream("The model's provider answered with a compressed body.");
             return self.settle_failed(Ending::Broken, failure, ends).await;
         }
-        if let Some(content_type) = self.sound_type(&reply) {
+        if let Some(content_type) = self.bare_type(&reply) {
             return Box::pin(self.relay_sound(content_type, reply, headers, ends)).await;
         }
         let retelling = self.translation.as_ref().map(|translation| translation.stream());
@@ -290,7 +290,7 @@ impl Exchange {
         line: RequestLine,
     ) -> Rare<'a> {
         Box::pin(async move {
-            let failure = refusal_failure(refusal, &self.token, &self.ask.model);
+            let failure = refusal_failure(refusal, &self.token, &self.ask.model, self.ask.form);
             line.log(failure.status, Some(failure.code));
             client.fail(failure).await;
         })

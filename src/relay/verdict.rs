@@ -3,10 +3,10 @@
 
 #![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic, clippy::as_conversions)]
 
-use crate::catalogue::{Terms, Tier};
+use crate::catalogue::{Shown, Terms, Tier};
 use crate::ledger::{Outcome, Settlement, UsageSource};
 use crate::money::Money;
-use crate::usage::{TokenCount, Usage};
+use crate::usage::Usage;
 use crate::wire::{Answer, Reading, ServiceTier};
 
 /// How an exchange with a provider ended.
@@ -37,8 +37,8 @@ pub struct Case<'a> {
     pub terms: &'a Terms,
     /// The least it costs once it was sent and nobody says.
     pub floor: Money,
-    /// The input tokens of that.
-    pub floor_input: TokenCount,
+    /// What it is taken to use then.
+    pub floor_usage: Usage,
     /// Requests sent.
     pub attempts: i64,
 }
@@ -46,7 +46,7 @@ pub struct Case<'a> {
 /// The settlement of a request that ended as `ending`.
 pub fn settlement(ending: Ending, case: &Case<'_>) -> Settlement {
     let reading = case.reading;
-    let something_seen = reading.usage.is_some() || reading.has_output;
+    let something_seen = case.usage().is_some() || reading.has_output;
     match ending {
         Ending::Refused => Settlement::void(case.attempts),
         Ending::Unanswered => case.floor(),
@@ -64,9 +64,27 @@ pub fn settlement(ending: Ending, case: &Case<'_>) -> Settlement {
 }
 
 impl Case<'_> {
+    /// What is billed, where it is known.
+    fn usage(&self) -> Option<Usage> {
+        self.terms.billed(self.reading.usage, &self.shown())
+    }
+
+    /// What the answer shows of its use by itself.
+    fn shown(&self) -> Shown {
+        let reading = self.reading;
+        Shown {
+            is_answer: reading.answer == Answer::Given,
+            output: reading.estimated_output(),
+            tool_calls: reading.tool_calls,
+            images: reading.images,
+            seconds: reading.seconds,
+            least_seconds: reading.least_seconds,
+        }
+    }
+
     /// The provider's own figures where they are believed, else the count made here.
     fn believed(&self, outcome: Outcome) -> Settlement {
-        match self.reading.usage {
+        match self.usage() {
             Some(usage) if !self.reading.is_outdated => self.settle(outcome, usage, UsageSource::Provider),
             Some(_) => self.larger(outcome),
             None => self.counted(outcome),
@@ -76,7 +94,7 @@ impl Case<'_> {
     /// Whatever is more: the provider's figures so far, or the count made here.
     fn larger(&self, outcome: Outcome) -> Settlement {
         let counted = self.counted(outcome);
-        match self.reading.usage.map(|usage| self.settle(outcome, usage, UsageSource::Provider)) {
+        match self.usage().map(|usage| self.settle(outcome, usage, UsageSource::Provider)) {
             Some(seen) if seen.cost >= counted.cost => seen,
             _ => counted,
         }
@@ -84,12 +102,7 @@ impl Case<'_> {
 
     /// The floor, and what was counted of the output.
     fn counted(&self, outcome: Outcome) -> Settlement {
-        let usage = Usage {
-            input: self.floor_input,
-            output: self.reading.estimated_output(),
-            tool_calls: self.reading.tool_calls,
-            ..Usage::default()
-        };
+        let usage = self.terms.counted(self.floor_usage, &self.shown());
         let source = if self.reading.suspect { UsageSource::Suspect } else { UsageSource::Estimated };
         let counted = self.settle(outcome, usage, source);
         Settlement { cost: counted.cost.max(self.floor), ..counted }
@@ -100,7 +113,7 @@ impl Case<'_> {
         Settlement {
             outcome: Outcome::UpstreamUnknown,
             cost: self.floor,
-            usage: Usage { input: self.floor_input, ..Usage::default() },
+            usage: self.floor_usage,
             source: UsageSource::Estimated,
             attempts: self.attempts,
         }
@@ -123,6 +136,7 @@ impl Case<'_> {
 mod tests {
     use super::*;
     use crate::catalogue::{Catalogue, Multiplier, PriceRow, Provider};
+    use crate::usage::TokenCount;
 
     fn terms() -> Terms {
         // 1 n$ a token of input, 10 n$ a token of output.
@@ -142,6 +156,9 @@ mod tests {
             is_outdated: false,
             tool_calls: TokenCount::ZERO,
             suspect: false,
+            images: TokenCount::ZERO,
+            seconds: None,
+            least_seconds: TokenCount::ZERO,
             output_bytes,
             has_output: output_bytes > 0,
             tier: None,
@@ -151,7 +168,8 @@ mod tests {
     }
 
     fn case<'a>(reading: &'a Reading, terms: &'a Terms) -> Case<'a> {
-        Case { reading, terms, floor: Money::from_nanos(7), floor_input: TokenCount::clamped(7), attempts: 1 }
+        let floor_usage = Usage { input: TokenCount::clamped(7), ..Usage::default() };
+        Case { reading, terms, floor: Money::from_nanos(7), floor_usage, attempts: 1 }
     }
 
     #[test]

@@ -10,10 +10,14 @@ mod embeddings;
 mod gemini;
 mod gemini_config;
 mod gemini_parts;
+mod images;
 mod inputs;
 mod items;
+mod marks;
+mod media;
 mod messages;
 mod moderations;
+mod parts;
 mod reader;
 mod rerank;
 mod responses;
@@ -22,6 +26,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 mod tools;
+mod transcriptions;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -31,8 +36,11 @@ use bytes::Bytes;
 
 use super::endpoints::Dialect;
 use super::json::{JsonFault, utf8};
+use super::multipart::{BodyType, FormFault};
 use crate::ids::ResponseId;
 pub(in crate::wire) use gemini::tier_named;
+pub(super) use marks::{Marks, Place, RepeatedModel, StreamOptions};
+pub use media::Media;
 use reader::{Fields, Reader};
 
 /// The largest output cap a client may ask for.
@@ -63,6 +71,12 @@ pub enum Form {
     Rerank,
     /// OpenAI's speech.
     Speech,
+    /// OpenAI's images, made of a text.
+    Images,
+    /// OpenAI's images, made of images.
+    ImageEdits,
+    /// OpenAI's transcriptions and translations of sound.
+    Transcription,
     /// Gemini's `generateContent`.
     Generate,
     /// The same, streamed.
@@ -81,20 +95,35 @@ impl Form {
         match self {
             Self::Chat | Self::Completions | Self::Responses => Dialect::OpenAi,
             Self::Embeddings | Self::Moderations | Self::Rerank | Self::Speech => Dialect::OpenAi,
+            Self::Images | Self::ImageEdits | Self::Transcription => Dialect::OpenAi,
             Self::Messages => Dialect::Anthropic,
             Self::Generate | Self::StreamGenerate | Self::CountContent => Dialect::Gemini,
             Self::EmbedContent | Self::EmbedContents => Dialect::Gemini,
         }
     }
 
-    /// Whether an answer holds what a model wrote, which a cap can bound.
+    /// Whether an answer holds what a model wrote, which a field of the request can bound.
     pub const fn has_output(self) -> bool {
         match self {
             Self::Chat | Self::Messages | Self::Completions | Self::Responses => true,
             Self::Generate | Self::StreamGenerate => true,
             Self::Embeddings | Self::Moderations | Self::Rerank | Self::Speech => false,
+            Self::Images | Self::ImageEdits | Self::Transcription => false,
             Self::CountContent | Self::EmbedContent | Self::EmbedContents => false,
         }
+    }
+
+    /// Whether its body may be of this type.
+    pub const fn takes(self, body: &BodyType) -> bool {
+        match body {
+            BodyType::Json => !matches!(self, Self::Transcription),
+            BodyType::Parts(_) => self.takes_parts(),
+        }
+    }
+
+    /// Whether its body may have parts.
+    pub const fn takes_parts(self) -> bool {
+        matches!(self, Self::ImageEdits | Self::Transcription)
     }
 
     fn read(self, reader: &mut Reader<'_>, limits: &AskLimits) -> Result<(), JsonFault> {
@@ -107,6 +136,8 @@ impl Form {
             Self::Moderations => moderations::read(reader),
             Self::Rerank => rerank::read(reader),
             Self::Speech => speech::read(reader),
+            Self::Images | Self::ImageEdits => images::read(reader, limits),
+            Self::Transcription => transcriptions::read(reader),
             Self::Generate => gemini::generate(reader, limits),
             Self::StreamGenerate => gemini::stream(reader, limits),
             Self::CountContent => gemini::count(reader),
@@ -160,8 +191,8 @@ pub struct Ask {
     pub predicted_bytes: i64,
     /// Whether the answer may be spoken.
     pub spoken: bool,
-    /// Characters to be spoken, each of which costs, as Unicode counts them.
-    pub characters: i64,
+    /// What it says of images and sound.
+    pub media: Media,
     /// The tier of service asked for.
     pub tier: ServiceTier,
     /// Output units reserved for thinking, when the client says so.
@@ -172,6 +203,7 @@ pub struct Ask {
     pub previous: Option<ResponseId>,
     added: i64,
     marks: Marks,
+    has_parts: bool,
 }
 
 /// How long the answer may be, as the client says.
@@ -219,71 +251,13 @@ impl ServiceTier {
     }
 }
 
-/// Where in the body things stand that may have to be changed.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Marks {
-    /// Behind the outermost brace.
-    pub(super) start: usize,
-    /// The value of `model`; empty where the body names none.
-    pub(super) model: Range<usize>,
-    /// The value of `stream_options`.
-    pub(super) stream_options: StreamOptions,
-    /// Where Gemini's caps stand.
-    pub(super) generation_config: Place,
-    /// Where a body of Gemini's repeats the model that its path names.
-    pub(super) repeated_models: Vec<RepeatedModel>,
-}
-
-/// A model's name in a body whose path names it too.
-#[derive(Clone, Debug)]
-pub(super) struct RepeatedModel {
-    /// The value.
-    pub(super) span: Range<usize>,
-    /// What stands before the name in it.
-    pub(super) prefix: &'static str,
-}
-
-/// An object of a body, in which a member may have to be put.
-#[derive(Clone, Debug, Default)]
-pub(super) enum Place {
-    /// Not there.
-    #[default]
-    Absent,
-    /// There, as null.
-    Null(Range<usize>),
-    /// There.
-    Object {
-        /// Behind its opening brace.
-        start: usize,
-        /// Whether members follow.
-        continues: bool,
-    },
-}
-
-/// The `stream_options` of a body.
-#[derive(Clone, Debug, Default)]
-pub(super) enum StreamOptions {
-    /// Not there.
-    #[default]
-    Absent,
-    /// There, as null.
-    Null(Range<usize>),
-    /// An object that says nothing about usage; behind its brace.
-    Silent {
-        /// Behind its opening brace.
-        start: usize,
-        /// Whether other members follow.
-        continues: bool,
-    },
-    /// An object with `include_usage`, whose value stands there.
-    Usage(Range<usize>),
-}
-
 /// Why a body is no request that can be served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AskFault {
     /// Not a JSON object that may be read.
     Json(JsonFault),
+    /// Not a body of parts that may be read.
+    Form(FormFault),
     /// A field is bad or missing.
     Parameter {
         /// The field's name.
@@ -296,6 +270,12 @@ pub enum AskFault {
 impl From<JsonFault> for AskFault {
     fn from(fault: JsonFault) -> Self {
         Self::Json(fault)
+    }
+}
+
+impl From<FormFault> for AskFault {
+    fn from(fault: FormFault) -> Self {
+        Self::Form(fault)
     }
 }
 
@@ -323,15 +303,15 @@ impl Ask {
     /// # Errors
     /// As [`Ask::parse`]; also when that is no name of a model, or the body names another.
     pub fn parse_for(model: &str, form: Form, body: Bytes, limits: &AskLimits) -> Result<Self, AskFault> {
-        let mut reader = Reader::new(utf8(&body)?);
+        let own = body.clone();
+        let mut reader = Reader::new(utf8(&own)?);
         model.clone_into(&mut reader.fields.model);
         form.read(&mut reader, limits)?;
-        let ask = Self::of(reader.finish()?, form);
-        Ok(Self { body, ..ask })
+        Ok(Self::of(reader.finish()?, form, body))
     }
 
-    /// What was read, without the body it was read of.
-    fn of(fields: Fields<'_>, form: Form) -> Self {
+    /// What was read of `body`.
+    fn of(fields: Fields<'_>, form: Form, body: Bytes) -> Self {
         let tally = fields.tally;
         Self {
             model: fields.model,
@@ -349,20 +329,24 @@ impl Ask {
             provider_calls: fields.provider_calls,
             predicted_bytes: fields.predicted_bytes,
             spoken: fields.spoken,
-            characters: fields.characters,
+            media: fields.media,
             tier: fields.tier,
             thinking_budget: fields.thinking_budget,
             stores: fields.stores,
             previous: fields.previous,
             added: fields.added,
             marks: fields.marks,
+            has_parts: false,
             form,
-            body: Bytes::new(),
+            body,
         }
     }
 
     /// All text that [`Ask::text_bound`] counts by its bytes, for a tokenizer. Walks the body once more.
     pub fn texts(&self) -> Vec<Cow<'_, str>> {
+        if self.has_parts {
+            return self.texts_of_parts();
+        }
         let mut reader = Reader::collecting(utf8(&self.body).unwrap_or_default());
         reader.fields.model.clone_from(&self.model);
         match self.form.read(&mut reader, &AskLimits { max_choices: i64::MAX }) {
@@ -379,6 +363,11 @@ impl Ask {
 
     pub(super) const fn marks(&self) -> &Marks {
         &self.marks
+    }
+
+    /// Whether the body has parts, and is no JSON.
+    pub const fn has_parts(&self) -> bool {
+        self.has_parts
     }
 }
 

@@ -40,7 +40,7 @@ pub enum Cut {
     Messages,
     /// Gemini's generation: `maxOutputTokens` of its `generationConfig` caps the output.
     Generate,
-    /// Nothing: it has no output.
+    /// Nothing: it has no output, or none that a field can cap.
     Nothing,
 }
 
@@ -135,7 +135,7 @@ pub(super) const GENERATE: Call = Call {
 pub(super) const STREAM_GENERATE: Call =
     Call { form: Form::StreamGenerate, path: "/v1beta/models/{id}:streamGenerateContent", ..GENERATE };
 
-static TABLE: [Route; 28] = [
+static TABLE: [Route; 32] = [
     Route {
         method: "POST",
         pattern: "/v1/chat/completions",
@@ -258,6 +258,10 @@ static TABLE: [Route; 28] = [
             query: &[],
         }),
     },
+    media("/v1/images/generations", "/images/generations", Form::Images, Metering::Images),
+    media("/v1/images/edits", "/images/edits", Form::ImageEdits, Metering::Images),
+    media("/v1/audio/transcriptions", "/audio/transcriptions", Form::Transcription, Metering::Transcript),
+    media("/v1/audio/translations", "/audio/translations", Form::Transcription, Metering::Transcript),
     gemini("/v1beta/models/{id}:generateContent", Form::Generate, GENERATED),
     gemini("/v1beta/models/{id}:streamGenerateContent", Form::StreamGenerate, GENERATED),
     gemini("/v1beta/models/{id}:countTokens", Form::CountContent, Charge::Free),
@@ -275,6 +279,13 @@ static TABLE: [Route; 28] = [
 ];
 
 const GENERATED: Charge = Charge::Metered(Metering::Generate);
+
+/// A call of OpenAI's that no field of the request bounds.
+const fn media(pattern: &'static str, path: &'static str, form: Form, metering: Metering) -> Route {
+    let charge = Charge::Metered(metering);
+    let work = Work::Call(Call { form, cut: Cut::Nothing, charge, path, query: &[] });
+    Route { method: "POST", pattern, dialect: Some(Dialect::OpenAi), work }
+}
 
 /// A method of Gemini's, which the provider has at the same path.
 const fn gemini(pattern: &'static str, form: Form, charge: Charge) -> Route {
@@ -372,6 +383,10 @@ mod tests {
             ("POST", "/v1/moderations", "/v1/moderations", None),
             ("POST", "/v1/rerank", "/v1/rerank", None),
             ("POST", "/v1/audio/speech", "/v1/audio/speech", None),
+            ("POST", "/v1/images/generations", "/v1/images/generations", None),
+            ("POST", "/v1/images/edits", "/v1/images/edits", None),
+            ("POST", "/v1/audio/transcriptions", "/v1/audio/transcriptions", None),
+            ("POST", "/v1/audio/translations", "/v1/audio/translations", None),
             ("POST", "/v1/messages", "/v1/messages", None),
             ("POST", "/v1/messages/count_tokens", "/v1/messages/count_tokens", None),
             ("POST", "/v1beta/models/g:generateContent", "/v1beta/models/{id}:generateContent", Some("g")),
@@ -437,6 +452,9 @@ mod tests {
             "/v1/responses//cancel",
             "/v1/responses/resp_1/cancel/",
             "/v1/responses/resp_1?x",
+            "/v1/images/variations",
+            "/v1/images",
+            "/v1/audio/transcriptions/",
             "/v1/messages/",
             "/v1/messages/batches",
             "/messages",

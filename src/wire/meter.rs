@@ -3,12 +3,15 @@
 
 mod chat;
 mod gemini;
+mod images;
 mod inputs;
 mod messages;
 mod responses;
+mod seen;
 mod speech;
 #[cfg(test)]
 mod tests;
+mod transcript;
 mod usage;
 
 use super::ask::ServiceTier;
@@ -16,6 +19,8 @@ use super::json::{Cursor, JsonFault, Kind, utf8};
 use super::sse::Event;
 use crate::ids::ResponseId;
 use crate::usage::{TokenCount, Usage};
+pub use seen::Answer;
+use seen::{Media, Seen};
 use usage::{Figures, Reported};
 
 /// Bytes of text that make about one unit of output.
@@ -34,8 +39,12 @@ pub enum Metering {
     Inputs,
     /// Gemini's answers: `usageMetadata` of the body, or of each chunk of a stream.
     Generate,
-    /// Speech: nowhere. What it costs is known beforehand.
+    /// Speech: `usage` of the last event of a stream, where it has one; in sound by itself nowhere.
     Speech,
+    /// Images: `usage` of the body, or of the event in which the image is complete.
+    Images,
+    /// Transcripts: `usage` of the body, or of the event with the whole text; else the length that they tell.
+    Transcript,
 }
 
 /// Whose the event is that holds usage alone.
@@ -64,23 +73,6 @@ pub enum Step {
     Fault,
 }
 
-/// What kind of answer a reply is.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// No bytes, or only comments.
-    Nothing,
-    /// An HTML page.
-    Page,
-    /// An error object, without an answer before it.
-    Error,
-    /// JSON, but no answer: `null`, `[]`, `{}`, anything without choices.
-    Empty,
-    /// No JSON, or cut short.
-    Unreadable,
-    /// An answer, at least its beginning.
-    Given,
-}
-
 /// What a reply came to.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct Reading {
@@ -92,6 +84,12 @@ pub struct Reading {
     pub tool_calls: TokenCount,
     /// Whether it said something that is not believed.
     pub suspect: bool,
+    /// Images that were made.
+    pub images: TokenCount,
+    /// Seconds of sound, rounded up, as the answer tells, or as its own sound does.
+    pub seconds: Option<TokenCount>,
+    /// Seconds of sound that there are at least: up to the last subtitle, whatever is behind it.
+    pub least_seconds: TokenCount,
     /// Bytes of text that the model wrote.
     pub output_bytes: i64,
     /// Whether any output went by, also such that has no text.
@@ -131,17 +129,8 @@ pub struct Meter {
     response_id: Option<ResponseId>,
     has_output: bool,
     suspect: bool,
+    media: Media,
     seen: Seen,
-}
-
-/// What went by so far.
-#[derive(Copy, Clone, Debug, Default)]
-struct Seen {
-    page: bool,
-    error: bool,
-    no_answer: bool,
-    unreadable: bool,
-    answer: bool,
 }
 
 /// What one JSON document of the reply holds.
@@ -186,6 +175,7 @@ impl Meter {
             response_id: None,
             has_output: false,
             suspect: false,
+            media: Media::default(),
             seen: Seen::default(),
         }
     }
@@ -233,11 +223,7 @@ impl Meter {
         let is_outdated =
             self.figures.is_some() && self.output_then.is_some_and(|then| self.output_bytes > then);
         let written = if is_outdated { estimated(self.output_bytes) } else { TokenCount::ZERO };
-        let usage = match self.metering {
-            // No unit of anything is billed: the characters are, once there is an answer.
-            Metering::Speech => self.seen.answer.then(Usage::default),
-            _ => self.figures.and_then(|figures| self.usage_of(figures, written)),
-        };
+        let usage = self.figures.and_then(|figures| self.usage_of(figures, written));
         // Text without output is no usage.
         let believed = usage.filter(|usage| !self.has_output || usage.all_output() > TokenCount::ZERO);
         let is_outdated = is_outdated && believed.is_some();
@@ -246,6 +232,9 @@ impl Meter {
             is_outdated,
             tool_calls: TokenCount::clamped(self.tool_calls),
             suspect: self.suspect || (self.figures.is_some() && believed.is_none()) || is_outdated,
+            images: TokenCount::clamped(self.media.images),
+            seconds: self.media.seconds(),
+            least_seconds: self.media.least_seconds(),
             output_bytes: self.output_bytes,
             has_output: self.has_output,
             tier: self.tier,
@@ -268,7 +257,9 @@ impl Meter {
                 Some(Usage { tool_calls: calls, ..figures.google_usage() })
             }
             Metering::Inputs => figures.input_usage(),
-            Metering::Speech => None,
+            Metering::Speech => Some(figures.spoken_usage()),
+            Metering::Images => Some(figures.drawn_usage()),
+            Metering::Transcript => Some(figures.heard_usage()),
             Metering::Messages => {
                 let usage = figures.disjoint_usage()?;
                 Some(Usage { output: usage.output.max(written), ..usage })
@@ -298,6 +289,8 @@ impl Meter {
                 Metering::Generate => self.generated(&mut cursor)?,
                 Metering::Inputs => self.results(&mut cursor)?,
                 Metering::Speech => self.speech(&mut cursor)?,
+                Metering::Images => self.images(&mut cursor)?,
+                Metering::Transcript => self.transcript(&mut cursor)?,
             };
             cursor.end().map(|()| document)
         });
@@ -363,23 +356,5 @@ impl Meter {
     fn wrote(&mut self, bytes: usize) {
         self.has_output |= bytes > 0;
         self.output_bytes = self.output_bytes.saturating_add(i64::try_from(bytes).unwrap_or(i64::MAX));
-    }
-}
-
-impl Seen {
-    const fn answer(self) -> Answer {
-        if self.answer {
-            return Answer::Given;
-        }
-        if self.error {
-            return Answer::Error;
-        }
-        if self.page {
-            return Answer::Page;
-        }
-        if self.unreadable {
-            return Answer::Unreadable;
-        }
-        if self.no_answer { Answer::Empty } else { Answer::Nothing }
     }
 }

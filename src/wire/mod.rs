@@ -10,8 +10,10 @@ mod endpoints;
 pub mod fault;
 mod json;
 mod meter;
+mod multipart;
 mod outgoing;
 pub mod percent;
+mod sound;
 mod sse;
 mod translate;
 
@@ -21,6 +23,7 @@ pub use count::count;
 pub use endpoints::{Call, Charge, Cut, Dialect, Lookup, Route, Work, find, methods};
 pub use json::{JsonFault, members};
 pub use meter::{Answer, Meter, Metering, Reading, Step, UsageEvent};
+pub use multipart::{BodyType, FormFault, body_type, fields};
 pub use outgoing::{CAP_FIELDS, Outgoing, outgoing};
 pub use sse::{Event, EventTooLarge, Splitter};
 pub use translate::{Manner, Retelling, Translation, targets};

@@ -43,7 +43,10 @@ pub fn outgoing(ask: &Ask, edits: &Outgoing<'_>) -> Bytes {
 /// Gives the model its name at the provider, wherever the body has it.
 fn rename(ask: &Ask, model: Option<&str>, list: &mut Vec<Edit>) {
     let Some(model) = model else { return };
-    if ask.form.dialect() == Dialect::Gemini {
+    if ask.has_parts() {
+        // The value of a part stands there as it is.
+        list.extend((model != ask.model).then(|| (ask.marks().model.clone(), model.to_owned())));
+    } else if ask.form.dialect() == Dialect::Gemini {
         let repeated = ask.marks().repeated_models.iter().filter(|_| model != ask.model);
         list.extend(repeated.map(|own| (own.span.clone(), quoted(&format!("{}{model}", own.prefix)))));
     } else if ask.marks().model.is_empty() {

@@ -96,6 +96,7 @@ impl Source {
             Form::Responses => Some(Self::Responses),
             // What they ask is not a conversation.
             Form::Completions | Form::Embeddings | Form::Moderations | Form::Rerank | Form::Speech => None,
+            Form::Images | Form::ImageEdits | Form::Transcription => None,
             // Google's own clients get Google's own models.
             Form::Generate | Form::StreamGenerate => None,
             Form::CountContent | Form::EmbedContent | Form::EmbedContents => None,

@@ -127,6 +127,10 @@ fn refusals_have_the_dialects_shape() {
     for (target, code, kind) in [
         ("/v1/chat/completions", "missing_api_key", "authentication_error"),
         ("/v1/embeddings", "missing_api_key", "authentication_error"),
+        ("/v1/images/generations", "missing_api_key", "authentication_error"),
+        ("/v1/images/edits", "missing_api_key", "authentication_error"),
+        ("/v1/audio/transcriptions", "missing_api_key", "authentication_error"),
+        ("/v1/audio/translations", "missing_api_key", "authentication_error"),
         ("/v1/files", "not_found", "not_found_error"),
     ] {
         let answer = gateway.send(&Request::post(target, &json!({})));

@@ -46,6 +46,8 @@ mod groups;
 #[cfg(test)]
 mod harness_works;
 #[cfg(test)]
+mod images;
+#[cfg(test)]
 mod metrics;
 #[cfg(test)]
 mod moderations;
@@ -77,6 +79,8 @@ mod system;
 mod tidy;
 #[cfg(test)]
 mod token_api;
+#[cfg(test)]
+mod transcriptions;
 #[cfg(test)]
 mod transcripts;
 #[cfg(test)]

@@ -15,13 +15,10 @@ fn head(content_type: &str) -> Reply {
     ))
 }
 
-/// A dollar for a million characters of `s-*`, a cent for each call of `s-call`.
+/// A dollar for a million characters of `s-*`, a cent for each call of `s-call`; `p-1` draws.
 fn settings(mock: &Mock) -> Settings {
-    let prices = "[[prices]]\nmodel = \"s-*\"\nper_million_characters = 1\n[[prices]]\nmodel = \"s-call\"\nper_request = 0.01\n";
-    Settings::demo()
-        .channel("mock", mock, "models = [\"s-*\", \"tts-1\", \"m-1\"]")
-        .append(prices)
-        .price("m-1", "2", "2")
+    let prices = "[[prices]]\nmodel = \"s-*\"\nper_million_characters = 1\n[[prices]]\nmodel = \"s-call\"\nper_request = 0.01\n[[prices]]\nmodel = \"p-1\"\nper_image = 1\n";
+    Settings::demo().channel("mock", mock, "models = [\"s-*\", \"tts-1\", \"p-1\"]").append(prices)
 }
 
 fn body(model: &str) -> Value {
@@ -121,7 +118,7 @@ fn a_stream_of_events() {
     assert_eq!(charged(&gateway, &token).0, i64::try_from(PROMPT.len()).unwrap() * 1_000);
 }
 
-/// Speech has no price by the token, and text none by the character.
+/// Speech has no price by the image, and text none by the character.
 #[test]
 fn refusals_reach_no_provider() {
     let mock = Mock::start(|_| head("audio/mpeg").end());
@@ -130,7 +127,7 @@ fn refusals_reach_no_provider() {
     for (body, status, code) in [
         (json!({"model": "s-1"}), 400, "invalid_parameter"),
         (json!({"model": "s-1", "input": ["a"]}), 400, "invalid_parameter"),
-        (body("m-1"), 402, "model_not_priced"),
+        (body("p-1"), 402, "model_not_priced"),
         (body("nowhere"), 404, "model_not_found"),
         // 21 characters are 21 000 n$; 10 quota are 20 000.
         (json!({"model": "s-1", "input": "é".repeat(21)}), 402, "insufficient_quota"),

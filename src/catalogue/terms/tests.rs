@@ -5,7 +5,7 @@ use crate::catalogue::row::PriceRow;
 
 fn terms_at(text: &str, multiplier: &str) -> Terms {
     let row = PriceRow::parse(&format!("model = \"m\"\n{text}").parse().unwrap()).unwrap();
-    Terms::new(Arc::new(PriceEntry::from_row(&row).unwrap()), Multiplier::parse(multiplier).unwrap())
+    Terms::new(Arc::new(PriceEntry::from_row(&row)), Multiplier::parse(multiplier).unwrap())
 }
 
 fn terms(text: &str) -> Terms {
@@ -104,9 +104,10 @@ fn floors() {
     assert_eq!(Terms::floor_tokens(0, 0), TokenCount::ZERO);
     assert_eq!(Terms::floor_tokens(5, 2).get(), 10);
     assert_eq!(Terms::floor_tokens(i64::MAX, i64::MAX), TokenCount::MAX);
-    assert_eq!(terms("input = 0.5\noutput = 1.5").floor(5, 2), Money::from_nanos(5_000));
-    assert_eq!(Terms::free().floor(5, 2), Money::ZERO);
-    assert_eq!(terms("input = 1000000\noutput = 1").floor(i64::MAX, 0), Money::MAX);
+    let floor = |terms: &Terms, bytes, messages| terms.floor(&terms.floor_usage(bytes, messages));
+    assert_eq!(floor(&terms("input = 0.5\noutput = 1.5"), 5, 2), Money::from_nanos(5_000));
+    assert_eq!(floor(&Terms::free(), 5, 2), Money::ZERO);
+    assert_eq!(floor(&terms("input = 1000000\noutput = 1"), i64::MAX, 0), Money::MAX);
     assert!(terms_at("input = 1\noutput = 1", "0").input_is_free());
     assert!(Terms::free().input_is_free() && terms("input = 0\noutput = 1").input_is_free());
     assert!(!terms("input = 0\noutput = 1\naudio_input = 1").input_is_free());
@@ -246,27 +247,156 @@ impl Terms {
     }
 }
 
+fn for_task(text: &str, task: &Task<'_>) -> Terms {
+    terms(text).for_task(task).unwrap()
+}
+
+fn speech(bytes: i64) -> Task<'static> {
+    Task::Speech { characters: bytes, bytes }
+}
+
+fn heard(bytes: i64, told: Option<i64>) -> Task<'static> {
+    Task::Transcript { bytes, told }
+}
+
+fn floor(terms: &Terms) -> i64 {
+    terms.floor(&terms.floor_usage(40, 1)).nanos()
+}
+
+fn held(terms: &Terms) -> i64 {
+    terms.hold(&Bound::default(), 0).unwrap().nanos()
+}
+
 #[test]
 fn characters_are_held_charged_and_owed() {
-    let speech = terms("per_million_characters = 15");
-    assert!(speech.prices_speech() && !speech.prices_text());
-    assert!(terms("per_request = 1").prices_speech() && !terms("input = 1").prices_speech());
     // 7 × 15 000 n$
-    let spoken = speech.clone().speaking(7);
+    let spoken = for_task("per_million_characters = 15", &speech(7));
     let cost = Money::from_nanos(105_000);
     assert_eq!(spoken.hold(&Bound::default(), 0), Ok(cost));
     assert_eq!(spoken.charge(&Usage::default(), None), Ok(cost));
-    assert_eq!(spoken.floor(0, 0), cost);
+    assert_eq!(floor(&spoken), 105_000);
     assert_eq!(spoken.affordable(&Bound::default(), cost), Some(Terms::MAX_CAP));
     assert_eq!(spoken.affordable(&Bound::default(), Money::from_nanos(104_999)), None);
-    assert_eq!(speech.charge(&Usage::default(), None), Ok(Money::ZERO));
     // Both kinds of price: text costs as it did.
-    let both = terms("input = 1\noutput = 2\nper_million_characters = 15");
-    assert_eq!(both.charge(&usage(3, 4), None), Ok(Money::from_nanos(3_000 + 8_000)));
-    assert_eq!(both.speaking(2).charge(&usage(0, 0), None), Ok(Money::from_nanos(30_000)));
+    let both = "input = 1\noutput = 2\nper_million_characters = 15";
+    assert_eq!(terms(both).charge(&usage(3, 4), None), Ok(Money::from_nanos(3_000 + 8_000)));
+    assert_eq!(for_task(both, &speech(2)).charge(&usage(9, 9), None), Ok(Money::from_nanos(30_000)));
     // 3 × 1.5 n$, rounded up once; × 1.1 = 4.95
-    assert_eq!(
-        terms_at("per_million_characters = 0.0015", "1.1").speaking(3).floor(0, 0),
-        Money::from_nanos(5)
-    );
+    let dearer = terms_at("per_million_characters = 0.0015", "1.1").for_task(&speech(3)).unwrap();
+    assert_eq!(floor(&dearer), 5);
+}
+
+#[test]
+fn each_task_has_its_prices() {
+    let images = Task::Images { count: 1, size: None, quality: None, tokens: 9 };
+    for (price, want) in [
+        ("input = 1", [true, true, true, true]),
+        ("per_request = 0", [true, true, true, true]),
+        ("per_million_characters = 1", [false, true, false, false]),
+        ("per_second = 1", [false, true, false, true]),
+        ("per_image = 1", [false, false, true, false]),
+    ] {
+        let tasks = [Task::Text, speech(1), images, heard(1, None)];
+        assert_eq!(tasks.map(|task| terms(price).for_task(&task).is_some()), want, "{price}");
+    }
+    assert!(Terms::free().for_task(&images).is_some());
+}
+
+#[test]
+fn images_are_held_and_charged_each() {
+    let task = |count| Task::Images { count, size: Some("1024x1024"), quality: Some("hd"), tokens: 4_160 };
+    let price = "per_image = { \"1024x1024/hd\" = 0.08, default = 0.04 }\nper_request = 0.001";
+    let each = for_task(price, &task(3));
+    let bound = Bound { text_tokens: 1_000, images: 2, choices: 3, ..Bound::default() };
+    assert_eq!(each.hold(&bound, 0), Ok(Money::from_nanos(241_000_000)));
+    let two = Shown { images: count(2), is_answer: true, ..Shown::default() };
+    let billed = each.billed(None, &two).unwrap();
+    assert_eq!(billed.image_output.get(), 2);
+    assert_eq!(each.charge(&billed, None), Ok(Money::from_nanos(161_000_000)));
+    assert_eq!(each.billed(Some(usage(1, 1)), &Shown::default()), None);
+    // Nobody says: all of them. Without the price of the request, as every floor.
+    assert_eq!(floor(&each), 240_000_000);
+    assert_eq!(each.counted(each.floor_usage(40, 1), &two).image_output.get(), 3);
+}
+
+#[test]
+fn images_by_the_token() {
+    let task = |count| Task::Images { count, size: None, quality: None, tokens: 4_160 };
+    // A million costs 5 of text, 10 seen, 40 made.
+    let drawn = for_task("input = 5\nimage_input = 10\nimage_output = 40\nimage_tokens = 300", &task(2));
+    assert_eq!(drawn.unbounded_output(), 4_160);
+    let bound = Bound { text_tokens: 100, images: 1, choices: 2, ..Bound::default() };
+    let want = 500_000 + 300 * 10_000 + 2 * 4_160 * 40_000;
+    assert_eq!(drawn.hold(&bound, 4_160), Ok(Money::from_nanos(want)));
+    // 10 tokens of text and 4 for the message; images made at what they were held at.
+    let two = Shown { images: count(2), is_answer: true, ..Shown::default() };
+    let counted = drawn.counted(drawn.floor_usage(40, 1), &two);
+    assert_eq!((counted.input.get(), counted.image_output.get()), (14, 8_320));
+    assert_eq!(for_task("input = 5\nmax_output_tokens = 100", &task(1)).unbounded_output(), 100);
+}
+
+#[test]
+fn seconds_are_held_and_charged_each() {
+    // 100 000 n$ a second.
+    for (bytes, told, most, owed) in [
+        // 6 kbit/s at the least, 32 kbit/s where nobody knows.
+        (7_501, None, 11, 2),
+        (8_000, Some(5), 11, 5),
+        (8_000, Some(60), 60, 60),
+        (0, None, 0, 0),
+    ] {
+        let terms = for_task("per_second = 0.0001", &heard(bytes, told));
+        assert_eq!((held(&terms), floor(&terms)), (most * 100_000, owed * 100_000), "{bytes} {told:?}");
+    }
+    let limited = for_task("per_second = 0.0001\nmax_seconds = 9", &heard(8_000, Some(60)));
+    assert_eq!((held(&limited), floor(&limited)), (900_000, 900_000));
+    let nine = Shown { seconds: Some(count(9)), is_answer: true, ..Shown::default() };
+    let billed = limited.billed(Some(usage(1, 1)), &nine).unwrap();
+    assert_eq!(billed.audio_input.get(), 9);
+    assert_eq!(limited.charge(&billed, None), Ok(Money::from_nanos(900_000)));
+    assert_eq!(limited.billed(Some(usage(1, 1)), &Shown::default()), None);
+    let six = Shown { seconds: None, least_seconds: count(6), ..nine };
+    let heard_of = |told| {
+        let terms = for_task("per_second = 0.0001", &heard(8_000, told));
+        terms.counted(terms.floor_usage(0, 0), &six).audio_input.get()
+    };
+    assert_eq!((heard_of(None), heard_of(Some(5)), heard_of(Some(7))), (6, 6, 7));
+    // Spoken: a second for each byte at most, 15 bytes a second where nobody knows.
+    let spoken = for_task("per_second = 0.0001", &speech(31));
+    assert_eq!((held(&spoken), floor(&spoken)), (3_100_000, 300_000));
+    assert_eq!(spoken.billed(None, &nine).unwrap().audio_output.get(), 9);
+}
+
+#[test]
+fn sound_heard_by_the_token() {
+    let terms = for_task("input = 2.5\noutput = 10\nmax_output_tokens = 2000", &heard(8_000, None));
+    assert_eq!(terms.unbounded_output(), 2_000);
+    let floor = terms.floor_usage(0, 0);
+    assert_eq!(floor.audio_input.get(), 20);
+    let shown = Shown { output: count(7), is_answer: true, ..Shown::default() };
+    let counted = terms.counted(floor, &shown);
+    assert_eq!((counted.audio_input.get(), counted.output.get()), (20, 7));
+    for (seconds, least, want) in [(Some(3), 0, 30), (Some(3), 9, 30), (None, 1, 20), (None, 9, 90)] {
+        let shown = Shown { seconds: seconds.map(count), least_seconds: count(least), ..shown };
+        assert_eq!(terms.counted(floor, &shown).audio_input.get(), want, "{seconds:?} {least}");
+    }
+    assert_eq!(terms.billed(Some(usage(1, 2)), &shown), Some(usage(1, 2)));
+    assert_eq!(for_task("input = 2.5", &heard(8_000, None)).unbounded_output(), 500);
+}
+
+#[test]
+fn sound_spoken_by_the_token() {
+    let terms = for_task("input = 0.6\noutput = 10\naudio_output = 12", &speech(30));
+    assert_eq!(terms.unbounded_output(), 630);
+    let floor = terms.floor_usage(30, 0);
+    assert_eq!((floor.input.get(), floor.audio_output.get()), (8, 0));
+    let shown = Shown { is_answer: true, ..Shown::default() };
+    for (shown, want) in [
+        (shown, 42),
+        (Shown { seconds: Some(count(4)), ..shown }, 84),
+        (Shown { seconds: Some(count(400)), ..shown }, 630),
+        (Shown::default(), 0),
+    ] {
+        assert_eq!(terms.counted(floor, &shown).audio_output.get(), want, "{shown:?}");
+    }
 }

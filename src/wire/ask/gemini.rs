@@ -10,7 +10,7 @@ use super::{AskLimits, RepeatedModel, ServiceTier};
 use crate::wire::json::{Cursor, JsonFault, Kind, Names, Text, lookalike};
 
 /// What is read of a request to generate.
-const READ: [&str; 9] = [
+const READ: [&str; 10] = [
     "model",
     "contents",
     "systemInstruction",
@@ -18,6 +18,7 @@ const READ: [&str; 9] = [
     "toolConfig",
     "generationConfig",
     "cachedContent",
+    "continuationToken",
     "serviceTier",
     "safetySettings",
 ];
@@ -236,7 +237,8 @@ fn member<'a>(reader: &mut Reader<'a>, key: &Text<'a>, name: &str) -> Result<(),
         }
         "systemInstruction" => content(&mut reader.cursor, &mut reader.fields.tally),
         "tools" => reader.gemini_tools(),
-        "cachedContent" => reader.named_elsewhere(key, name),
+        // What the answer that is continued had written is read anew, and stands nowhere here.
+        "cachedContent" | "continuationToken" => reader.named_elsewhere(key, name),
         "serviceTier" => reader.gemini_tier(),
         "toolConfig" => reader.given(),
         "safetySettings" | "labels" | "store" => reader.control(),

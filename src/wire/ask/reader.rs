@@ -3,9 +3,10 @@
 //! be JSON.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::tally::Tally;
-use super::{AskFault, Cap, CapField, LARGEST_CAP, Marks, ServiceTier};
+use super::{AskFault, Cap, CapField, LARGEST_CAP, Marks, Media, ServiceTier};
 use crate::ids::ResponseId;
 use crate::wire::json::{Cursor, JsonFault, Kind, Names, Text};
 
@@ -23,7 +24,7 @@ pub(super) struct Fields<'a> {
     pub(super) provider_calls: i64,
     pub(super) predicted_bytes: i64,
     pub(super) spoken: bool,
-    pub(super) characters: i64,
+    pub(super) media: Media,
     pub(super) tier: ServiceTier,
     pub(super) thinking_budget: Option<i64>,
     pub(super) stores: bool,
@@ -132,13 +133,19 @@ impl<'a> Reader<'a> {
                 return Ok(());
             }
         };
+        let end = self.cursor.offset();
+        self.take_model(&name, start..end);
+        Ok(())
+    }
+
+    /// The model's name, whose value stands at `span`.
+    pub(super) fn take_model(&mut self, name: &str, span: Range<usize>) {
         if name.is_empty() || name.len() > LONGEST_MODEL || name.chars().any(char::is_control) {
             self.refuse("model", "model must be 1 to 256 bytes without control characters");
         } else {
-            self.fields.model = name.into_owned();
-            self.fields.marks.model = start..self.cursor.offset();
+            name.clone_into(&mut self.fields.model);
+            self.fields.marks.model = span;
         }
-        Ok(())
     }
 
     /// Refuses a body in which no good `model` was found, unless something else was refused before.

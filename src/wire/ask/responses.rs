@@ -1,5 +1,7 @@
 //! Reads the body of `POST /v1/responses`, in one pass; what follows up a response has none.
 
+use bytes::Bytes;
+
 use super::items::walk_items;
 use super::reader::{Fields, Reader, integer};
 use super::tools::UNBOUNDED_CALLS;
@@ -90,7 +92,7 @@ impl Ask {
     /// A request without a body, about a response of `model`.
     pub fn about(model: &str) -> Self {
         let fields = Fields { model: model.to_owned(), choices: 1, ..Fields::default() };
-        Self::of(fields, Form::Responses)
+        Self::of(fields, Form::Responses, Bytes::new())
     }
 }
 
@@ -219,5 +221,7 @@ impl<'a> Reader<'a> {
 
 /// Whether a tool of this type is run by the client.
 fn is_own_type(kind: Option<&str>) -> bool {
-    kind.is_some_and(|kind| matches!(kind, "function" | "custom") || CLIENT_RUN.contains(&kind))
+    // A namespace is what the tools inside it are: they are looked at one by one.
+    let is_text = |kind: &str| matches!(kind, "function" | "custom" | "namespace");
+    kind.is_some_and(|kind| is_text(kind) || CLIENT_RUN.contains(&kind))
 }

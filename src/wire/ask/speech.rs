@@ -1,11 +1,13 @@
-//! Reads the body of `POST /v1/audio/speech`, in one pass. What it costs is known beforehand: the characters that are spoken.
+//! Reads the body of `POST /v1/audio/speech`, in one pass. By the character, what it costs is known beforehand; by the token or
+//! the second it is bounded by the length of the text.
 
+use super::inputs::PER_INPUT;
 use super::reader::Reader;
 use super::tally::long;
 use crate::wire::json::{JsonFault, Kind};
 
 /// What is read at the top level.
-const READ: [&str; 5] = ["model", "input", "stream_format", "models", "fallbacks"];
+const READ: [&str; 6] = ["model", "input", "instructions", "stream_format", "models", "fallbacks"];
 
 /// Reads the whole body.
 ///
@@ -19,9 +21,11 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<(), JsonFault> {
             has_input = true;
             reader.spoken_text()
         }
+        // By the token, how it shall be spoken costs too.
+        "instructions" => reader.string("instructions"),
         "stream_format" => reader.stream_format(),
         "models" | "fallbacks" => reader.second_model(name),
-        // A voice, a speed, how it shall sound: the price is that of the characters alone.
+        // A voice, a speed, a format: none of them costs.
         _ => reader.control(),
     })?;
     reader.require_model("tts-1");
@@ -29,6 +33,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<(), JsonFault> {
         reader.refuse("input", "input is missing; it must be a string: what is to be spoken");
     }
     reader.fields.choices = 1;
+    reader.fields.spoken = true;
+    reader.fields.added = PER_INPUT;
     Ok(())
 }
 
@@ -40,9 +46,9 @@ impl Reader<'_> {
             return Ok(());
         }
         let text = self.cursor.text()?;
-        self.fields.characters = long(text.decode().chars().count());
-        // For requests of a token's rate; no unit of input is billed.
-        self.fields.tally.text = long(text.length);
+        self.fields.media.characters = long(text.decode().chars().count());
+        self.fields.media.spoken_bytes = long(text.length);
+        self.fields.tally.text(&text);
         Ok(())
     }
 

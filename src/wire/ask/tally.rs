@@ -65,6 +65,12 @@ impl<'a> Tally<'a> {
         }
     }
 
+    /// A text that stands in the body without quotes and escapes.
+    pub(super) fn plain(&mut self, text: &'a str) {
+        self.text = self.text.saturating_add(long(text.len()));
+        self.raw(text);
+    }
+
     /// A key.
     pub(super) fn key(&mut self, key: &Text<'a>) {
         self.bytes = self.bytes.saturating_add(long(key.length));

@@ -1,6 +1,7 @@
 //! Requests in tables: what is read, what is refused, what counts.
 
 mod gemini;
+mod media;
 mod openai;
 
 use super::*;

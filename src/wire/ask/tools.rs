@@ -17,16 +17,22 @@ impl<'a> Reader<'a> {
         if kind != Kind::Array {
             return self.null_or_array("tools");
         }
+        self.each_tool(is_own)?;
+        self.fields.tally.raw_text(self.cursor.since(start));
+        Ok(())
+    }
+
+    /// The tools of the array that comes next.
+    fn each_tool(&mut self, is_own: fn(Option<&str>) -> bool) -> Result<(), JsonFault> {
         let mut array = self.cursor.enter()?;
         while self.cursor.next_item(&mut array)? {
             self.fields.tally.tools = self.fields.tally.tools.saturating_add(1);
             self.tool(is_own)?;
         }
-        self.fields.tally.raw_text(self.cursor.since(start));
         Ok(())
     }
 
-    /// One tool: the client's own, or one that the provider runs and bills.
+    /// One tool: the client's own, or one that the provider runs and bills; with those inside it, where it is a group.
     fn tool(&mut self, is_own: fn(Option<&str>) -> bool) -> Result<(), JsonFault> {
         if self.cursor.kind()? != Kind::Object {
             return self.cursor.skip().map(|_| ());
@@ -38,7 +44,11 @@ impl<'a> Reader<'a> {
         let mut object = self.cursor.enter()?;
         while let Some(key) = self.cursor.next_key(&mut object)? {
             let name = key.decode();
-            names.note(name.clone(), &["type", "function", "custom", "max_uses"])?;
+            names.note(name.clone(), &["type", "function", "custom", "max_uses", "tools"])?;
+            if name == "tools" && self.cursor.kind()? == Kind::Array {
+                self.each_tool(is_own)?;
+                continue;
+            }
             let value = self.cursor.skip()?;
             match name.as_ref() {
                 "type" => kind = type_of(value),

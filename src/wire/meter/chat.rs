@@ -63,7 +63,7 @@ impl Meter {
     }
 
     /// Reads the choices; whether there are any.
-    fn choices(&mut self, cursor: &mut Cursor<'_>) -> Result<Content, JsonFault> {
+    pub(super) fn choices(&mut self, cursor: &mut Cursor<'_>) -> Result<Content, JsonFault> {
         let mut content = Content::Hollow;
         let mut array = cursor.enter()?;
         while cursor.next_item(&mut array)? {

@@ -1,6 +1,7 @@
 //! Replies in tables: what was used, what is not believed, whose event is whose.
 
 mod gemini;
+mod media;
 mod openai;
 
 use bytes::Bytes;

@@ -62,7 +62,7 @@ impl Reported {
         let mut object = cursor.enter()?;
         while let Some(key) = cursor.next_key(&mut object)? {
             match key.decode().as_ref() {
-                "prompt_tokens_details" | "input_tokens_details" => {
+                "prompt_tokens_details" | "input_tokens_details" | "input_token_details" => {
                     believed &= each(cursor, |name, count| figures.input_detail(name, count))?;
                 }
                 "completion_tokens_details" | "output_tokens_details" => {
@@ -233,6 +233,31 @@ impl Figures {
             image_output: taken(&mut output, self.image_output),
             output: output.plus(beside),
             ..Usage::default()
+        }
+    }
+
+    /// The kinds of a model that speaks: its output is sound.
+    pub(super) fn spoken_usage(self) -> Usage {
+        let usage = self.usage();
+        let audio_output = usage.audio_output.plus(usage.output);
+        Usage { audio_output, output: TokenCount::ZERO, ..usage }
+    }
+
+    /// The kinds of a model that hears: what is not said to be text of its input is sound.
+    pub(super) fn heard_usage(self) -> Usage {
+        let usage = self.usage();
+        match self.audio_input {
+            Some(_) => usage,
+            None => Usage { audio_input: usage.input, input: TokenCount::ZERO, ..usage },
+        }
+    }
+
+    /// The kinds of a model that makes images: what is not said to be text of its output is images.
+    pub(super) fn drawn_usage(self) -> Usage {
+        let usage = self.usage();
+        match self.image_output {
+            Some(_) => usage,
+            None => Usage { image_output: usage.output, output: TokenCount::ZERO, ..usage },
         }
     }
 

@@ -1,12 +1,25 @@
-// The Vercel AI SDK: `ai` with the chat models of `@ai-sdk/openai`, of `@ai-sdk/openai-compatible` and of `@ai-sdk/anthropic`.
+// The Vercel AI SDK: `ai` with the models of `@ai-sdk/openai` (responses, chat, embeddings, speech), of
+// `@ai-sdk/openai-compatible`, of `@ai-sdk/anthropic` and of `@ai-sdk/google`.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { createAnthropic } from "@ai-sdk/anthropic";
+import { createGoogleGenerativeAI } from "@ai-sdk/google";
 import { createOpenAI } from "@ai-sdk/openai";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
-import { APICallError, generateObject, generateText, Output, stepCountIs, streamText, tool } from "ai";
+import {
+  APICallError,
+  embed,
+  embedMany,
+  generateObject,
+  generateSpeech,
+  generateText,
+  Output,
+  stepCountIs,
+  streamText,
+  tool,
+} from "ai";
 import { z } from "zod";
 
 import * as world from "./world.js";
@@ -14,19 +27,22 @@ import * as world from "./world.js";
 const City = z.object({ city: z.string(), population: z.number() });
 const PROMPT = "Say hello, and été";
 
-// How to connect; what its models' names begin with; what the mock bills.
+// How to connect; what its models' names begin with; what the mock bills, and for how much output.
 const PROVIDERS = {
-  "@ai-sdk/openai": [(options) => createOpenAI(options).chat, "", world.BILLED_CHAT],
+  "@ai-sdk/openai": [createOpenAI, "", world.BILLED_RESPONSE, 9],
+  "@ai-sdk/openai, chat": [(options) => createOpenAI(options).chat, "", world.BILLED_CHAT, 6],
   "@ai-sdk/openai-compatible": [
     (options) =>
       createOpenAICompatible({ name: "tollgate", includeUsage: true, supportsStructuredOutputs: true, ...options }),
     "",
     world.BILLED_CHAT,
+    6,
   ],
-  "@ai-sdk/anthropic": [createAnthropic, "a", world.BILLED_MESSAGES],
+  "@ai-sdk/anthropic": [createAnthropic, "a", world.BILLED_MESSAGES, 6],
+  "@ai-sdk/google": [createGoogleGenerativeAI, "g", world.BILLED_GEMINI, 6],
 };
 
-for (const [name, [connect, prefix, billed]] of Object.entries(PROVIDERS)) {
+for (const [name, [connect, prefix, billed, written]] of Object.entries(PROVIDERS)) {
   const setUp = async (script, fields) => {
     const token = await world.token(fields);
     const id = world.fresh(prefix + script);
@@ -36,7 +52,7 @@ for (const [name, [connect, prefix, billed]] of Object.entries(PROVIDERS)) {
   test(`${name}: a call and its cost`, async () => {
     const { token, model } = await setUp("m-chat");
     const { text, usage, response } = await generateText({ model, prompt: PROMPT });
-    assert.deepEqual([text, usage.inputTokens, usage.outputTokens], [world.SAID, 20, 6]);
+    assert.deepEqual([text, usage.inputTokens, usage.outputTokens], [world.SAID, 20, written]);
     assert.equal(world.nanodollars(response.headers["x-tollgate-cost-usd"]), billed);
     const [row] = await world.rows(token, 1);
     assert.equal(row.id, response.headers["x-request-id"]);
@@ -46,7 +62,7 @@ for (const [name, [connect, prefix, billed]] of Object.entries(PROVIDERS)) {
     const { token, model } = await setUp("m-chat");
     const { textStream, usage } = streamText({ model, prompt: PROMPT });
     assert.deepEqual((await world.each(textStream)).join(""), world.SAID);
-    assert.equal((await usage).totalTokens, 26);
+    assert.equal((await usage).totalTokens, 20 + written);
     const [row] = await world.rows(token, 1);
     assert.equal(world.nanodollars(row.charged_usd), billed);
   });
@@ -67,7 +83,7 @@ for (const [name, [connect, prefix, billed]] of Object.entries(PROVIDERS)) {
       assert.equal(await result.text, "It is 5 degrees and 4 degrees.");
       assert.equal((await world.rows(token, 2)).length, 2);
       const [, second] = await world.received(id);
-      assert.match(JSON.stringify(second.body.messages.slice(2)), /call_1.*5 degrees.*call_2.*4 degrees/);
+      assert.match(JSON.stringify(second.body), /call_1.*5 degrees.*call_2.*4 degrees/);
     });
   }
 
@@ -105,3 +121,30 @@ for (const [name, [connect, prefix, billed]] of Object.entries(PROVIDERS)) {
     });
   }
 }
+
+for (const [name, provider, prefix] of [
+  ["@ai-sdk/openai", createOpenAI, ""],
+  ["@ai-sdk/google", createGoogleGenerativeAI, "g"],
+]) {
+  test(`${name}: embeddings`, async () => {
+    const token = await world.token();
+    const connected = provider({ baseURL: `${world.GATEWAY}/v1`, apiKey: token.key });
+    const model = connected.embedding(world.fresh(`${prefix}m-embeds`));
+    const one = await embed({ model, value: "été" });
+    assert.deepEqual(one.embedding, [0.25, -0.5, 0, 3]);
+    const { embeddings } = await embedMany({ model, values: ["été", "Hello"] });
+    assert.deepEqual(embeddings, [
+      [0.25, -0.5, 0, 3],
+      [0.25, -0.5, 1, 5],
+    ]);
+    assert.deepEqual(await world.paid(token, 2), [2 * world.BILLED_EMBEDDING, world.BILLED_EMBEDDING]);
+  });
+}
+
+test("@ai-sdk/openai: speech", async () => {
+  const token = await world.token();
+  const provider = createOpenAI({ baseURL: `${world.GATEWAY}/v1`, apiKey: token.key });
+  const { audio } = await generateSpeech({ model: provider.speech(world.fresh("m-speaks")), text: "été", voice: "alloy" });
+  assert.deepEqual([audio.uint8Array.length, audio.mediaType], [3_004, "audio/mpeg"]);
+  assert.deepEqual(await world.paid(token, 1), [3 * 15_000]);
+});

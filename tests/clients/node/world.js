@@ -7,11 +7,17 @@ import { readFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 
 export const GATEWAY = process.env.GATEWAY_URL;
+// A gateway with no account anywhere.
+export const BARE = process.env.BARE_URL;
 const PROVIDER = process.env.PROVIDER_URL;
 // What the mock says (stage/answer.py), and the nanodollars that it bills for each answer: input, read from the cache, written
-// to it, output (stage/openai_chat.py, stage/anthropic_messages.py).
+// to it, output (stage/openai_chat.py and its like).
 export const SAID = "The mock provider speaks: été 🚀";
 export const BILLED_CHAT = 16 * 2_000 + 4 * 500 + 6 * 8_000;
+export const BILLED_RESPONSE = 16 * 2_000 + 4 * 500 + 9 * 8_000;
+export const BILLED_GEMINI = 16 * 2_000 + 4 * 500 + 6 * 8_000;
+// For each embedded text.
+export const BILLED_EMBEDDING = 8 * 2_000;
 export const BILLED_MESSAGES = 10 * 2_000 + 4 * 500 + 6 * 2_500 + 6 * 8_000;
 // An accepted request of one message "Say hello" costs this at least: (⌈bytes / 4⌉ + 4) of input.
 export const FLOOR = (3 + 4) * 2_000;
@@ -19,11 +25,12 @@ export const FLOOR = (3 + 4) * 2_000;
 const SOON = 30_000;
 const POLL = 20;
 
-/** Makes a token, worth a dollar unless the fields say otherwise: `id`, `key`, and the request `since` which it exists. */
-export async function token(fields = {}) {
+/** Makes a token, worth a dollar unless the fields say otherwise: `id`, `key`, the request `since` which it exists, and the
+ * gateway, `url`, that knows it. */
+export async function token(fields = {}, url = GATEWAY) {
   const grant = "remain_quota" in fields || "unlimited_quota" in fields ? {} : { remain_credits: 200 };
-  const { headers, body } = await ask(`${GATEWAY}/v1/tokens`, { name: "suite", ...grant, ...fields });
-  return { id: body.data.id, key: `sk-${body.data.key}`, since: headers.get("x-request-id") };
+  const { headers, body } = await ask(`${url}/v1/tokens`, { name: "suite", ...grant, ...fields });
+  return { id: body.data.id, key: `sk-${body.data.key}`, since: headers.get("x-request-id"), url };
 }
 
 /** Changes fields of a token. */
@@ -32,7 +39,7 @@ export const change = (token, fields) => ask(`${GATEWAY}/v1/tokens/${token.id}`,
 /** A model that answers by this script, and that no other test asks for. */
 export const fresh = (script) => `${script}@${randomUUID().slice(0, 13)}`;
 
-/** The requests that reached the provider for this model: `headers`, `body`. */
+/** The requests that reached the provider for this model: `path`, `headers`, `body`. */
 export const received = async (model) =>
   (await ask(`${PROVIDER}/control/received?model=${encodeURIComponent(model)}`)).body;
 
@@ -48,7 +55,7 @@ export const nanodollars = (usd) => Math.round(Number(usd) * 1e9);
 /** A token's charges, newest first, once there are `count` of them. */
 export function rows(token, count) {
   const look = async () => {
-    const { body } = await ask(`${GATEWAY}/v1/ledger?token_id=${token.id}&page_size=100`);
+    const { body } = await ask(`${token.url}/v1/ledger?token_id=${token.id}&page_size=100`);
     return body.data.items.filter((row) => row.outcome !== "credit");
   };
   return soon(look, (rows) => rows.length === count);

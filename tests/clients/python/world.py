@@ -14,13 +14,19 @@ from pathlib import Path
 from urllib.parse import quote
 
 GATEWAY = os.environ["GATEWAY_URL"]
+# A gateway with no account anywhere.
+BARE = os.environ["BARE_URL"]
 ADMIN_KEY = os.environ["ADMIN_KEY"]
 PROVIDER = os.environ["PROVIDER_URL"]
 LOG = Path(os.environ["GATEWAY_LOG"])
 # What the mock says (stage/answer.py), and the nanodollars that it bills for each answer: input, read from the cache, written
-# to it, output (stage/openai_chat.py, stage/anthropic_messages.py).
+# to it, output (stage/openai_chat.py and its like).
 SAID = "The mock provider speaks: été 🚀"
 BILLED_CHAT = 16 * 2_000 + 4 * 500 + 6 * 8_000
+BILLED_RESPONSE = 16 * 2_000 + 4 * 500 + 9 * 8_000
+BILLED_GEMINI = 16 * 2_000 + 4 * 500 + 6 * 8_000
+# For each embedded text.
+BILLED_EMBEDDING = 8 * 2_000
 BILLED_MESSAGES = 10 * 2_000 + 4 * 500 + 6 * 2_500 + 6 * 8_000
 # An accepted request of one message "Say hello" costs this at least: (⌈bytes / 4⌉ + 4) of input.
 FLOOR = (3 + 4) * 2_000
@@ -38,13 +44,15 @@ class Token:
     key: str
     # The request that made it.
     since: str
+    # The gateway that knows it.
+    url: str
 
 
-def token(**fields: object) -> Token:
+def token(url: str = GATEWAY, **fields: object) -> Token:
     """Makes one, worth a dollar unless the fields say otherwise."""
     grant = {} if fields.keys() & {"remain_quota", "unlimited_quota"} else {"remain_credits": 200}
-    headers, answer = _exchange(f"{GATEWAY}/v1/tokens", {"name": "suite", **grant, **fields})
-    return Token(answer["data"]["id"], f"sk-{answer['data']['key']}", headers["x-request-id"])
+    headers, answer = _exchange(f"{url}/v1/tokens", {"name": "suite", **grant, **fields})
+    return Token(answer["data"]["id"], f"sk-{answer['data']['key']}", headers["x-request-id"], url)
 
 
 def change(token: Token, **fields: object) -> None:
@@ -58,7 +66,7 @@ def fresh(script: str) -> str:
 
 
 def received(model: str) -> list[dict]:
-    """The requests that reached the provider for this model: `headers`, `body`."""
+    """The requests that reached the provider for this model: `path`, `headers`, `body`."""
     return _ask(f"{PROVIDER}/control/received?model={quote(model)}")
 
 
@@ -99,7 +107,7 @@ def calls(token: Token) -> list[int]:
 
 
 def _charges(token: Token) -> list[dict]:
-    items = _ask(f"{GATEWAY}/v1/ledger?token_id={token.id}&page_size=100")["data"]["items"]
+    items = _ask(f"{token.url}/v1/ledger?token_id={token.id}&page_size=100")["data"]["items"]
     return [row for row in items if row["outcome"] != "credit"]
 
 

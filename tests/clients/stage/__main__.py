@@ -1,5 +1,5 @@
-"""Puts the mock provider and the gateway up, runs the suites against them, and looks at the books afterwards.
-Exit code 0: every suite is green and the books agree."""
+"""Puts the mock provider and two gateways up, one that leads to it and one with no account anywhere, runs the suites against
+them, and looks at the books afterwards. Exit code 0: every suite is green and the books agree."""
 
 import argparse
 import os
@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import books
-from gateway import Gateway
+from gateway import ADMIN_KEY, BARE, Gateway, with_channels
 from provider import Provider
 
 ROOT = Path(__file__).parent.parent
@@ -27,13 +27,15 @@ def main() -> int:
     provider = Provider()
     provider.start()
     with tempfile.TemporaryDirectory() as directory:
-        gateway = Gateway(options.binary, Path(directory), provider.url)
+        configs = {"main": with_channels(provider.url), "bare": BARE}
+        gateways = [Gateway(options.binary, Path(directory) / name, config) for name, config in configs.items()]
         try:
-            failed = _run_suites(options, _environment(gateway, provider))
-            failed += list(books.problems(gateway, provider))
+            failed = _run_suites(options, _environment(*gateways, provider))
+            failed += list(books.problems(gateways, provider))
         finally:
-            gateway.process.kill()
-            shutil.copy(gateway.log, options.log)
+            for gateway in gateways:
+                gateway.process.kill()
+            shutil.copy(gateways[0].log, options.log)
     if failed:
         print("FAILED", *failed, f"The gateway's log is {options.log}", sep="\n", file=sys.stderr)
     return 1 if failed else 0
@@ -56,7 +58,7 @@ def _run_suites(options: argparse.Namespace, environment: dict[str, str]) -> lis
     return failed
 
 
-def _environment(gateway: Gateway, provider: Provider) -> dict[str, str]:
+def _environment(gateway: Gateway, bare: Gateway, provider: Provider) -> dict[str, str]:
     """What a suite is told; no variable of the caller's that an SDK would read."""
     return {
         "PATH": os.environ["PATH"],
@@ -64,7 +66,8 @@ def _environment(gateway: Gateway, provider: Provider) -> dict[str, str]:
         "LANGSMITH_TRACING": "false",
         "GATEWAY_URL": gateway.url,
         "GATEWAY_LOG": str(gateway.log),
-        "ADMIN_KEY": gateway.admin_key,
+        "BARE_URL": bare.url,
+        "ADMIN_KEY": ADMIN_KEY,
         "PROVIDER_URL": provider.url,
     }
 

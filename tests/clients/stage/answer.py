@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 # Prices of every model of the mock, in nanodollars per token; config.toml of the gateway is written from them.
 INPUT, CACHED, WRITTEN, OUTPUT = 2_000, 500, 2_500, 8_000
+# Of those that speak, per character.
+CHARACTER = 15_000
 
 # What its scripts say, call and fill in.
 SAID = ["The mock ", "provider ", "speaks: été 🚀"]
@@ -28,6 +30,18 @@ class Usage:
         return self.input * INPUT + self.cached * CACHED + self.written * WRITTEN + self.output * OUTPUT
 
 
+@dataclass(frozen=True)
+class Spoken:
+    """Characters that the provider bills for saying them."""
+
+    characters: int
+
+    @property
+    def nanodollars(self) -> int:
+        """What the gateway must charge for it."""
+        return self.characters * CHARACTER
+
+
 class Wait:
     """A step: says nothing until the suite releases the model, or the gateway hangs up."""
 
@@ -43,7 +57,7 @@ class Answer:
     status: int = 200
     content_type: str = "application/json"
     steps: list[bytes | Wait | Break] = field(default_factory=list)
-    usage: Usage | None = None
+    usage: Usage | Spoken | None = None
 
     @staticmethod
     def json(body: object, status: int = 200, usage: Usage | None = None) -> "Answer":

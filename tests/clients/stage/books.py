@@ -12,10 +12,17 @@ SETTLED = 30
 POLL = 0.05
 
 
-def problems(gateway: Gateway, provider: Provider) -> Iterator[str]:
-    """Everything that is wrong; stops the gateway on the way."""
-    yield from _held(gateway)
-    yield from _charges(gateway, provider)
+def problems(gateways: list[Gateway], provider: Provider) -> Iterator[str]:
+    """Everything that is wrong; stops the gateways on the way."""
+    for gateway in gateways:
+        yield from _held(gateway)
+    yield from _charges(gateways, provider)
+    for gateway in gateways:
+        yield from _stopped(gateway)
+
+
+def _stopped(gateway: Gateway) -> Iterator[str]:
+    """It ends, and its books add up."""
     code = gateway.stop()
     if code != 0:
         yield f"the gateway ended with {code}"
@@ -34,10 +41,10 @@ def _held(gateway: Gateway) -> Iterator[str]:
         time.sleep(POLL)
 
 
-def _charges(gateway: Gateway, provider: Provider) -> Iterator[str]:
+def _charges(gateways: list[Gateway], provider: Provider) -> Iterator[str]:
     """Each request has one row of the ledger, charged with what the provider's usage, or a suite, says."""
     charged: dict[str, int] = {}
-    for row in gateway.items("/v1/ledger"):
+    for row in (row for gateway in gateways for row in gateway.items("/v1/ledger")):
         if row["outcome"] == "credit":
             continue
         if row["id"] in charged:

@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
-from answer import CACHED, INPUT, OUTPUT, WRITTEN
+from answer import CACHED, CHARACTER, INPUT, OUTPUT, WRITTEN
 from provider import KEY
 
+# Of every gateway.
+ADMIN_KEY = "sk-" + "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(48))
 # Seconds that a stop may take.
 PATIENCE = 30
 
@@ -20,11 +22,11 @@ PATIENCE = 30
 class Gateway:
     """Runs from its making to `stop`."""
 
-    def __init__(self, binary: str, directory: Path, provider_url: str) -> None:
+    def __init__(self, binary: str, directory: Path, config: str) -> None:
         self.binary, self.directory = binary, directory
+        directory.mkdir()
         self.log = directory / "log"
-        self.admin_key = "sk-" + "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(48))
-        (directory / "config.toml").write_text(_config(provider_url))
+        (directory / "config.toml").write_text(config)
         self.process = subprocess.Popen(
             [binary],
             cwd=directory,
@@ -41,7 +43,7 @@ class Gateway:
 
     def ask(self, path: str) -> dict:
         """The `data` of an answer to the administrator."""
-        request = urllib.request.Request(self.url + path, headers={"authorization": f"Bearer {self.admin_key}"})
+        request = urllib.request.Request(self.url + path, headers={"authorization": f"Bearer {ADMIN_KEY}"})
         with urllib.request.urlopen(request) as answer:
             return json.load(answer, parse_float=Decimal)["data"]
 
@@ -64,11 +66,11 @@ class Gateway:
         )
 
     def _environment(self) -> dict[str, str]:
-        return {"TOLLGATE_ADMIN_KEY": self.admin_key, "MOCK_KEY": KEY}
+        return {"TOLLGATE_ADMIN_KEY": ADMIN_KEY, "MOCK_KEY": KEY}
 
 
 # Name, provider, base URL behind the mock's own, models, more. A provider's faults have a channel of their own, so that they
-# count against no other; so has what is never in time. `unpriced` has no price.
+# count against no other; so has what is never in time. What is `unpriced` has no price.
 CHANNELS = [
     ("openai", "openai", "/v1", ["m-*", "unpriced"], ""),
     ("openai-faulty", "openai", "/v1", ["f-*"], ""),
@@ -76,22 +78,39 @@ CHANNELS = [
     ("anthropic", "anthropic", "", ["am-*"], ""),
     ("anthropic-faulty", "anthropic", "", ["af-*"], ""),
     ("anthropic-impatient", "anthropic", "", ["as-*"], "timeouts = { total = 1 }"),
+    ("gemini", "gemini", "", ["gm-*", "unpriced-by-google"], ""),
+    ("gemini-faulty", "gemini", "", ["gf-*"], ""),
+    ("gemini-impatient", "gemini", "", ["gs-*"], "timeouts = { total = 1 }"),
 ]
+# Nanodollars per token, or what else they are per; of these models by their longer name.
+TOKENS = {"input": INPUT, "cached_input": CACHED, "cache_write": WRITTEN, "output": OUTPUT}
+PRICES = {"m-speaks*": {"per_million_characters": CHARACTER}, "m-judges*": {"input": 0}}
+# What a request is held at whose input the gateway does not see: no more than a suite's token has.
+MOST_INPUT = 100_000
+# What every gateway has; with nothing else it has no account anywhere.
+BARE = """
+[server]
+listen = "127.0.0.1:0"
+[logging]
+format = "json"
+[limits]
+management_rpm = 0
+"""
 
 
-def _config(provider_url: str) -> str:
-    sections = ['[server]\nlisten = "127.0.0.1:0"', '[logging]\nformat = "json"', "[limits]\nmanagement_rpm = 0"]
+def with_channels(provider_url: str) -> str:
+    """The configuration that leads to the mock."""
+    sections, prices = [BARE], PRICES
     for name, provider, path, models, more in CHANNELS:
         fields = {"name": name, "provider": provider, "base_url": provider_url + path, "models": models}
         # Strings and lists of JSON are TOML's too.
         lines = [f"{key} = {json.dumps(value)}" for key, value in fields.items()]
         sections.append("\n".join(["[[channels]]", *lines, 'api_keys = ["env:MOCK_KEY"]', more]))
-        sections += [_price(model) for model in models if model != "unpriced"]
-    return "\n".join(sections)
+        prices = prices | {model: TOKENS for model in models if not model.startswith("unpriced")}
+    return "\n".join([*sections, *(_price(model, price) for model, price in prices.items())])
 
 
-def _price(model: str) -> str:
-    prices = {"input": INPUT, "cached_input": CACHED, "cache_write": WRITTEN, "output": OUTPUT}
-    # Nanodollars per token are thousandths of a dollar per million.
-    lines = [f'{kind} = "{nanodollars / 1000}"' for kind, nanodollars in prices.items()]
-    return "\n".join(["[[prices]]", f'model = "{model}"', *lines])
+def _price(model: str, price: dict[str, int]) -> str:
+    # Nanodollars for one are thousandths of a dollar for a million.
+    lines = [f'{kind} = "{nanodollars / 1000}"' for kind, nanodollars in price.items()]
+    return "\n".join(["[[prices]]", f'model = "{model}"', f"max_input_tokens = {MOST_INPUT}", *lines])

@@ -116,7 +116,7 @@ def _message(body: dict, pieces: list[str]) -> Answer:
 
 def _completion(message: dict, finish_reason: str) -> Answer:
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish_reason}
-    return Answer.json({**_object("chat.completion", [choice]), "usage": _usage()}, usage=USAGE)
+    return Answer.json({**_object("chat.completion", [choice]), "usage": usage()}, usage=USAGE)
 
 
 def _stream(body: dict, deltas: Iterator[dict], finish_reason: str) -> Answer:
@@ -125,7 +125,7 @@ def _stream(body: dict, deltas: Iterator[dict], finish_reason: str) -> Answer:
     choices.append({"index": 0, "delta": {}, "finish_reason": finish_reason})
     steps = [_event(_object("chat.completion.chunk", [choice])) for choice in choices]
     if (body.get("stream_options") or {}).get("include_usage"):
-        steps.append(_event({**_object("chat.completion.chunk", []), "usage": _usage()}))
+        steps.append(_event({**_object("chat.completion.chunk", []), "usage": usage()}))
     return Answer.stream([*steps, b"data: [DONE]\n\n"], usage=USAGE)
 
 
@@ -143,7 +143,8 @@ def _object(kind: str, choices: list[dict]) -> dict:
     return {"id": "chatcmpl-mock", "object": kind, "created": 1_764_000_000, "model": "mock", "choices": choices}
 
 
-def _usage() -> dict:
+def usage() -> dict:
+    """USAGE as it is reported."""
     prompt = USAGE.input + USAGE.cached
     return {
         "prompt_tokens": prompt,

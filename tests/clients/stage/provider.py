@@ -2,19 +2,40 @@
 charged. Suites ask it for their requests, release what waits, and tell what they expect beyond, under /control/."""
 
 import json
+import re
 import select
 import threading
 from collections import defaultdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import anthropic_messages
+import gemini
 import openai_chat
+import openai_others
+import openai_responses
 from answer import Answer, Break, Wait
 
 KEY = "sk-mock-provider"
-METERED = {"/v1/chat/completions": openai_chat.answer, "/v1/messages": anthropic_messages.answer}
-FREE = {"/v1/messages/count_tokens": anthropic_messages.count}
+# By path; by method in Gemini's, which name the model before it.
+METERED = {
+    "/v1/chat/completions": openai_chat.answer,
+    "/v1/completions": openai_others.complete,
+    "/v1/responses": openai_responses.answer,
+    "/v1/embeddings": openai_others.embed,
+    "/v1/moderations": openai_others.judge,
+    "/v1/audio/speech": openai_others.speak,
+    "/v1/messages": anthropic_messages.answer,
+    "generateContent": gemini.answer,
+    "streamGenerateContent": gemini.stream,
+    "embedContent": gemini.embed,
+    "batchEmbedContents": gemini.embed_all,
+}
+FREE = {
+    "/v1/responses/input_tokens": openai_responses.count,
+    "/v1/messages/count_tokens": anthropic_messages.count,
+    "countTokens": gemini.count,
+}
 
 
 class Provider(ThreadingHTTPServer):
@@ -40,11 +61,11 @@ class Provider(ThreadingHTTPServer):
         """Serves in a thread that ends with the process."""
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
-    def receive(self, headers: dict[str, str], body: dict) -> int:
+    def receive(self, model: str, request: dict) -> int:
         """Keeps a request; its number among those for its model."""
         with self.lock:
-            requests = self.received[body["model"]]
-            requests.append({"headers": headers, "body": body})
+            requests = self.received[model]
+            requests.append(request)
             return len(requests) - 1
 
     def expect(self, id: str, nanodollars: int) -> None:
@@ -65,13 +86,17 @@ class Handler(BaseHTTPRequestHandler):
     server: Provider
 
     def do_GET(self) -> None:
-        """What was received for a model: /control/received?model=…"""
+        """What was received for a model, /control/received?model=…; or what a response is asked for."""
+        if self._follow_up():
+            return
         with self.server.lock:
             requests = list(self.server.received[self._query("model")])
         self._write(Answer.json(requests))
 
     def do_POST(self) -> None:
         """A model's request, or a suite's."""
+        if self._follow_up():
+            return
         body = json.loads(self.rfile.read(int(self.headers["content-length"])) or "null")
         path = urlsplit(self.path).path
         if path == "/control/release":
@@ -83,15 +108,31 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._answer(path, body)
 
+    def do_DELETE(self) -> None:
+        """The end of a stored response."""
+        self._follow_up()
+
+    def _follow_up(self) -> bool:
+        """Answers what is asked of a stored response, if that is asked; it is kept as a request for its id."""
+        parts = urlsplit(self.path)
+        found = re.fullmatch(r"/v1/responses/(resp_\w+)(?:/(\w+))?", parts.path)
+        if found:
+            self.server.receive(found[1], {"method": self.command, "path": self.path})
+            query = parse_qs(parts.query)
+            self._write(openai_responses.follow_up(self.command, found[1], found[2] or "", query))
+        return bool(found)
+
     def _answer(self, path: str, body: dict) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
-        number = self.server.receive(headers, body)
-        answer = (METERED | FREE)[path](body, number)
-        if path in METERED:
+        of_gemini = re.fullmatch(r"/v1(?:beta)?/models/(.+):(\w+)", path)
+        name, model = (of_gemini[2], unquote(of_gemini[1])) if of_gemini else (path, body["model"])
+        number = self.server.receive(model, {"path": self.path, "headers": headers, "body": body})
+        answer = (METERED | FREE)[name]({**body, "model": model}, number)
+        if name in METERED:
             # Told beforehand: the gateway may have settled before a write returns.
             self.server.expect(headers["x-client-request-id"], answer.usage.nanodollars if answer.usage else 0)
         if any(isinstance(step, Wait) for step in answer.steps):
-            self.waits_for = self.server.release_of(body["model"])
+            self.waits_for = self.server.release_of(model)
         self._write(answer)
 
     def _write(self, answer: Answer) -> None:

@@ -2,6 +2,7 @@
 //! program's own types: everything here is observable from outside.
 
 mod disk;
+mod form;
 mod gateway;
 mod http;
 mod mock;
@@ -17,6 +18,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 pub use disk::{Disk, Sums};
+pub use form::Form;
 pub use gateway::{Gateway, Token, printed_key};
 pub use http::{Connection, Exchange, Piece, Request, Response};
 pub use mock::{Gate, Mock, Received};

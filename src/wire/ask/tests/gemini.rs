@@ -82,6 +82,7 @@ fn tools_and_what_is_unseen() {
         (r#","tools":[{"functionDeclarations":[{"name":"f"},{"name":"g"}]}]"#, 2, 0, false),
         (r#","tools":[{"googleSearch":{}},{"code_execution":{}},{"urlContext":null}]"#, 0, 20, true),
         (r#","cachedContent":"cachedContents/x""#, 0, 0, true),
+        (r#","continuation_token":"dG9rZW4=""#, 0, 0, true),
         (r#","cached_content":null"#, 0, 0, false),
         (r#","systemInstruction":{"parts":[{"fileData":{"fileUri":"x"}}]}"#, 0, 0, true),
         (r#","systemInstruction":{"parts":[{"functionResponse":{"parts":[{"file_data":{}}]}}]}"#, 0, 0, true),

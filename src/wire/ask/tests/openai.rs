@@ -226,6 +226,20 @@ fn tools_of_responses_and_what_is_stored() {
             false,
         ),
         (r#""tools":[{"type":"local_shell"}]"#, 1, 0, false),
+        (
+            r#""tools":[{"type":"namespace","name":"n","tools":[{"type":"function","name":"f"}]}]"#,
+            2,
+            0,
+            false,
+        ),
+        (r#""tools":[{"tools":[{"type":"web_search"}],"type":"namespace"}]"#, 2, 10, true),
+        (
+            r#""tools":[{"type":"namespace","tools":[{"type":"namespace","tools":[{"type":"mcp"}]}]}]"#,
+            3,
+            10,
+            true,
+        ),
+        (r#""tools":[{"type":"mcp","tools":[{"type":"function","name":"f"}]}]"#, 2, 10, true),
         (r#""tools":[{"type":"web_search"}]"#, 1, 10, true),
         (r#""tools":[{"type":"web_search_preview"},{"type":"file_search"},{"type":"mcp"}]"#, 3, 30, true),
         (
@@ -278,6 +292,7 @@ fn bad_responses_are_refused() {
         "\"input\":[{\"type\":\"message\",\"type\":\"item_reference\"}]",
         "\"input\":[{\"content\":[{\"type\":\"input_image\",\"Image_Url\":\"x\"}]}]",
         "\"input\":\"a\",\"tools\":[{\"type\":\"function\",\"Type\":\"web_search\"}]",
+        "\"input\":\"a\",\"tools\":[{\"type\":\"namespace\",\"Tools\":[{\"type\":\"web_search\"}]}]",
     ] {
         is_duplicate(Form::Responses, &format!("{{\"model\":\"m\",{member}}}"));
     }
@@ -351,15 +366,17 @@ fn a_query_is_read_with_each_document() {
 #[test]
 fn characters_of_speech_are_counted() {
     let speak = |members: &str| read(Form::Speech, &format!("{{\"model\":\"m\",{members}}}"));
-    for (members, characters, bytes, stream) in [
-        ("\"input\":\"hello\",\"voice\":\"alloy\",\"speed\":2", 5, 5, false),
-        ("\"input\":\"h\\u00e9 \u{1f600}\",\"instructions\":\"kindly\"", 4, 8, false),
-        ("\"input\":\"a\",\"stream_format\":\"sse\"", 1, 1, true),
-        ("\"stream_format\":\"audio\",\"input\":\"\"", 0, 0, false),
+    // The instructions are read too, by models that cost by the token.
+    for (members, characters, spoken, bytes, stream) in [
+        ("\"input\":\"hello\",\"voice\":\"alloy\",\"speed\":2", 5, 5, 5, false),
+        ("\"input\":\"h\\u00e9 \u{1f600}\",\"instructions\":\"kindly\"", 4, 8, 14, false),
+        ("\"input\":\"a\",\"stream_format\":\"sse\"", 1, 1, 1, true),
+        ("\"stream_format\":\"audio\",\"input\":\"\"", 0, 0, 0, false),
     ] {
         let ask = speak(members).unwrap();
-        assert_eq!((ask.characters, ask.text_bytes, ask.stream), (characters, bytes, stream), "{members}");
-        assert_eq!((ask.text_bound, ask.form.has_output()), (0, false));
+        let media = (ask.media.characters, ask.media.spoken_bytes);
+        assert_eq!((media, ask.text_bytes, ask.stream), ((characters, spoken), bytes, stream), "{members}");
+        assert_eq!((ask.text_bound, ask.form.has_output(), ask.spoken), (bytes + 4, false, true));
     }
     for (members, want) in [
         ("\"voice\":\"x\"", "input"),

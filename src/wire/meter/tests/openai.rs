@@ -172,12 +172,12 @@ fn all_that_the_model_wrote_in_a_response_is_counted() {
 }
 
 #[test]
-fn speech_is_no_usage_but_an_answer() {
+fn speech_has_usage_in_events_alone() {
     use Step::{Fault, Forward, Terminator};
     let mut meter = Meter::new(Metering::Speech, UsageEvent::Client);
     assert_eq!((meter.reading().usage, meter.reading().answer), (None, Answer::Nothing));
     meter.on_sound(b"<\0{");
-    assert_eq!((meter.reading().usage, meter.reading().answer), (Some(Usage::default()), Answer::Given));
+    assert_eq!((meter.reading().usage, meter.reading().answer), (None, Answer::Given));
     for (body, answer) in [
         ("{\"audio_data\":\"QUJD\"}", Answer::Given),
         ("{\"error\":{\"message\":\"m\"}}", Answer::Error),
@@ -185,7 +185,7 @@ fn speech_is_no_usage_but_an_answer() {
         ("<html>", Answer::Page),
     ] {
         let reading = read(Metering::Speech, body);
-        assert_eq!((reading.answer, reading.usage.is_some()), (answer, answer == Answer::Given), "{body}");
+        assert_eq!((reading.answer, reading.usage), (answer, None), "{body}");
     }
     let stream = |data: &[&str]| {
         let text: String = data.iter().map(|data| format!("data: {data}\n\n")).collect();
@@ -194,7 +194,10 @@ fn speech_is_no_usage_but_an_answer() {
     let delta = "{\"type\":\"speech.audio.delta\",\"audio\":\"QUJD\"}";
     let done = "{\"type\":\"speech.audio.done\",\"usage\":{\"input_tokens\":5,\"output_tokens\":9,\"total_tokens\":14}}";
     let (steps, reading) = stream(&[delta, done]);
-    assert_eq!((steps, reading.usage), (vec![Forward, Terminator], Some(Usage::default())));
+    assert_eq!(
+        (steps, counts(&reading)),
+        (vec![Forward, Terminator], vec![("input", 5), ("audio_output", 9)])
+    );
     assert_eq!(stream(&["{\"type\":\"error\",\"error\":{\"message\":\"m\"}}"]).0, [Fault]);
 }
 
