@@ -99,7 +99,7 @@ impl Directory {
         self.supply.roster.channels().iter().find(|channel| channel.name.as_str() == name)
     }
 
-    /// The channel `name`, where there is one that `token` reaches and that speaks `dialect`.
+    /// The channel `name`, where there is one that `token` reaches and that takes a body of `form` as it is.
     pub fn reached(&self, token: &ApiToken, name: &ChannelName, form: Form) -> Option<&Arc<Channel>> {
         let channel = self.channel(name.as_str())?;
         let has = |group: &str| channel.groups.iter().any(|name| name == group);

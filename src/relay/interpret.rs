@@ -33,7 +33,7 @@ impl Exchange {
         let (ask, translation) = Translation::of(&self.ask, target, manner, now)?;
         self.buffered.grow(ask.body.len()).map_err(|_| Failure::overloaded())?;
         self.call = translation.call();
-        self.target = translation.path_and_query().into();
+        self.target = translation.path_and_query();
         self.ask = ask.into();
         self.translation = Some(Box::new(translation));
         translate_headers(&mut self.headers, self.call.form.dialect());

@@ -132,11 +132,8 @@ pub(super) const GENERATE: Call = Call {
 };
 
 /// The same, streamed in events.
-pub(super) const STREAM_GENERATE: Call = Call {
-    form: Form::StreamGenerate,
-    path: "/v1beta/models/{id}:streamGenerateContent?alt=sse",
-    ..GENERATE
-};
+pub(super) const STREAM_GENERATE: Call =
+    Call { form: Form::StreamGenerate, path: "/v1beta/models/{id}:streamGenerateContent", ..GENERATE };
 
 static TABLE: [Route; 32] = [
     Route {

@@ -26,6 +26,8 @@ mod telling;
 mod tests;
 mod value;
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use super::ask::{Ask, AskFault, AskLimits, Form};
@@ -170,8 +172,12 @@ impl Translation {
     }
 
     /// Path and query at the provider; `{id}` stands for the model's name there.
-    pub const fn path_and_query(&self) -> &'static str {
-        self.call.path
+    pub fn path_and_query(&self) -> Cow<'static, str> {
+        if self.call.form == Form::StreamGenerate {
+            // Events, and no array.
+            return format!("{}?alt=sse", self.call.path).into();
+        }
+        self.call.path.into()
     }
 
     /// The form of what the client asked.
