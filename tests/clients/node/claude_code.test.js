@@ -30,14 +30,19 @@ async function ask(token, model) {
   return JSON.parse(printed);
 }
 
-test("a prompt, within a budget", async () => {
-  const token = await world.token({});
-  const model = world.fresh("am-chat");
-  const said = await ask(token, model);
-  assert.deepEqual([said.is_error, said.result], [false, world.SAID]);
-  assert.deepEqual(await world.calls(token), [200]);
-  assert.deepEqual(await world.paid(token, 1), [world.BILLED_MESSAGES]);
-});
+for (const [provider, script, billed] of [
+  ["Anthropic", "am-chat", world.BILLED_MESSAGES],
+  ["OpenAI", "m-chat", world.BILLED_CHAT],
+  ["Gemini", "gm-chat", world.BILLED_GEMINI],
+]) {
+  test(`a prompt to a model of ${provider}, within a budget`, async () => {
+    const token = await world.token({});
+    const said = await ask(token, world.fresh(script));
+    assert.deepEqual([said.is_error, said.result], [false, world.SAID]);
+    assert.deepEqual(await world.calls(token), [200]);
+    assert.deepEqual(await world.paid(token, 1), [billed]);
+  });
+}
 
 for (const [name, fields, status, code] of [
   ["a spent total", { remain_quota: 0 }, 402, "insufficient_quota"],
