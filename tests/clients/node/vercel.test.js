@@ -41,10 +41,21 @@ const PROVIDERS = {
     6,
   ],
   "@ai-sdk/anthropic": [createAnthropic, "a", world.BILLED_MESSAGES, 6],
+  "@ai-sdk/openai with Anthropic's models": [createOpenAI, "a", world.BILLED_MESSAGES, 6],
+  "@ai-sdk/openai with Gemini's models": [createOpenAI, "g", world.BILLED_GEMINI, 6],
+  "@ai-sdk/anthropic with OpenAI's models": [createAnthropic, "", world.BILLED_CHAT, 6],
+  // An object by a tool that it alone may call, its other way, is what Gemini cannot be told.
+  "@ai-sdk/anthropic with Gemini's models": [
+    createAnthropic,
+    "g",
+    world.BILLED_GEMINI,
+    6,
+    { anthropic: { structuredOutputMode: "outputFormat" } },
+  ],
   "@ai-sdk/google": [createGoogleGenerativeAI, "g", world.BILLED_GEMINI, 6],
 };
 
-for (const [name, [connect, prefix, billed, written]] of Object.entries(PROVIDERS)) {
+for (const [name, [connect, prefix, billed, written, providerOptions]] of Object.entries(PROVIDERS)) {
   const setUp = async (script, fields) => {
     const token = await world.token(fields);
     const id = world.fresh(prefix + script);
@@ -91,8 +102,9 @@ for (const [name, [connect, prefix, billed, written]] of Object.entries(PROVIDER
 
   test(`${name}: an object`, async () => {
     const { id, model } = await setUp("m-structured");
-    const { object } = await generateObject({ model, schema: City, prompt: PROMPT });
-    const { output } = await generateText({ model, output: Output.object({ schema: City }), prompt: PROMPT });
+    const asked = { model, prompt: PROMPT, providerOptions };
+    const { object } = await generateObject({ schema: City, ...asked });
+    const { output } = await generateText({ output: Output.object({ schema: City }), ...asked });
     assert.deepEqual([object, output], Array(2).fill({ city: "Paris", population: 2_102_650 }));
     for (const { body } of await world.received(id))
       assert.match(JSON.stringify(body), /"required":\["city","population"\]/);
