@@ -24,6 +24,7 @@ async function ask(token, model) {
     DISABLE_AUTOUPDATER: "1",
   };
   const words = [PROGRAM, "--print", "Say hello", "--output-format", "json", "--model", model];
+  words.push("--allowedTools", "Bash(echo:*)");
   const child = spawn(process.execPath, words, { cwd: home, env: settings, stdio: ["ignore", "pipe", "inherit"] });
   const printed = await text(child.stdout);
   rmSync(home, { recursive: true });
@@ -41,6 +42,20 @@ for (const [provider, script, billed] of [
     assert.deepEqual([said.is_error, said.result], [false, world.SAID]);
     assert.deepEqual(await world.calls(token), [200]);
     assert.deepEqual(await world.paid(token, 1), [billed]);
+  });
+}
+
+for (const [provider, script, billed] of [
+  ["Anthropic", "am-runs", world.BILLED_MESSAGES],
+  ["OpenAI", "m-runs", world.BILLED_CHAT],
+  ["Gemini", "gm-runs", world.BILLED_GEMINI],
+]) {
+  test(`a command that a model of ${provider} asks for`, async () => {
+    const token = await world.token({});
+    const said = await ask(token, world.fresh(script));
+    assert.deepEqual([said.is_error, said.num_turns], [false, 2]);
+    assert.match(said.result, /5 degrees/);
+    assert.deepEqual(await world.paid(token, 2), [billed, billed]);
   });
 }
 

@@ -63,16 +63,21 @@ for (const [provider, script, written, billed, options] of [
   });
 }
 
-test("a command that the model asks for", async () => {
-  const token = await world.token({});
-  const model = world.fresh("m-runs");
-  const events = await ask(token, model);
-  const ran = events.find((event) => event.type === "item.completed" && event.item.type === "command_execution");
-  assert.deepEqual([ran.item.exit_code, ran.item.aggregated_output.trim()], [0, "5 degrees"]);
-  const said = events.findLast((event) => event.item?.type === "agent_message").item.text;
-  assert.match(said, /5 degrees/);
-  assert.deepEqual(await world.paid(token, 2), [world.BILLED_RESPONSE, world.BILLED_RESPONSE]);
-});
+for (const [provider, script, billed, options] of [
+  ["OpenAI", "m-runs", world.BILLED_RESPONSE],
+  ["Anthropic", "am-runs", world.BILLED_MESSAGES, SEARCHLESS],
+  ["Gemini", "gm-runs", world.BILLED_GEMINI, SEARCHLESS],
+]) {
+  test(`a command that a model of ${provider} asks for`, async () => {
+    const token = await world.token({});
+    const events = await ask(token, world.fresh(script), options);
+    const ran = events.find((event) => event.type === "item.completed" && event.item.type === "command_execution");
+    assert.deepEqual([ran.item.exit_code, ran.item.aggregated_output.trim()], [0, "5 degrees"]);
+    const said = events.findLast((event) => event.item?.type === "agent_message").item.text;
+    assert.match(said, /5 degrees/);
+    assert.deepEqual(await world.paid(token, 2), [billed, billed]);
+  });
+}
 
 for (const [name, fields, status, said] of [
   ["a spent total", { remain_quota: 0 }, 402, /total quota is spent/],

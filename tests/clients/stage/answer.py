@@ -12,6 +12,8 @@ CHARACTER, PICTURE, SECOND = 15_000, 40_000_000, 100_000
 # What its scripts say, call and fill in.
 SAID = ["The mock ", "provider ", "speaks: été 🚀"]
 CALLS = [("call_1", {"city": "Paris"}), ("call_2", {"city": "Oslo"})]
+# What runs a command, as Claude Code and Codex name it, and with what.
+RUNNERS = {"Bash": {"command": "echo 5 degrees"}, "exec_command": {"cmd": "echo 5 degrees"}}
 CITY = ['{"city": "Paris",', ' "population": 2102650}']
 
 

@@ -6,7 +6,7 @@ import base64
 import json
 from collections.abc import Iterator
 
-from answer import CALLS, CITY, SAID, Answer, Break, Usage, Wait
+from answer import CALLS, CITY, RUNNERS, SAID, Answer, Break, Usage, Wait
 
 USAGE = Usage(input=16, cached=4, written=0, output=6)
 
@@ -27,6 +27,15 @@ def tools(body: dict, _number: int) -> Answer:
     if results:
         return _message(body, [f"It is {' and '.join(results)}."])
     return _calls(body, CALLS)
+
+
+def runs(body: dict, _number: int) -> Answer:
+    """Has a command run, as the programs' models do; repeats what came of it."""
+    results = [message["content"] for message in body["messages"] if message["role"] == "tool"]
+    if results:
+        return _message(body, results[:1])
+    name = next(tool["function"]["name"] for tool in body["tools"] if tool["function"]["name"] in RUNNERS)
+    return _calls(body, [("call_1", RUNNERS[name])], name)
 
 
 def structured(body: dict, _number: int) -> Answer:
@@ -90,6 +99,7 @@ def cut(body: dict, _number: int) -> Answer:
 SCRIPTS = {
     "m-chat": chat,
     "m-tools": tools,
+    "m-runs": runs,
     "m-structured": structured,
     "m-sees": sees,
     "m-slow": slow,
@@ -114,8 +124,8 @@ def _completion(message: dict, finish_reason: str) -> Answer:
     return Answer.json({**_object("chat.completion", [choice]), "usage": usage()}, usage=USAGE)
 
 
-def _calls(body: dict, calls: list[tuple[str, dict]]) -> Answer:
-    name = body["tools"][0]["function"]["name"]
+def _calls(body: dict, calls: list[tuple[str, dict]], name: str | None = None) -> Answer:
+    name = name or body["tools"][0]["function"]["name"]
     made = [
         {"id": id, "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
         for id, arguments in calls
