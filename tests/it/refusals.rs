@@ -15,9 +15,10 @@ use crate::harness::{
 use crate::snapshots::{compare, masked};
 
 /// A route, and the least body that it takes for a model.
-struct Route {
+pub struct Route {
     method: &'static str,
-    pattern: &'static str,
+    /// Its path; `{id}` stands for the model.
+    pub pattern: &'static str,
     body: Body,
 }
 
@@ -41,7 +42,7 @@ const PICTURE: &str = "--b\r\ncontent-disposition: form-data; name=\"image\"; fi
 const SOUND: &str = "--b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.mp3\"\r\n\r\nMP3\r\n";
 
 /// All routes that reach a provider.
-const ROUTES: &[Route] = &[
+pub const ROUTES: &[Route] = &[
     post("/v1/chat/completions", spoken),
     post("/v1/completions", |model| json!({"model": model, "max_tokens": 16, "prompt": "hi"})),
     post("/v1/responses", |model| json!({"model": model, "max_output_tokens": 16, "input": "hi"})),

@@ -17,7 +17,11 @@ const FILES: &[&str] = &[
     "token_api.txt",
     "transcript_anthropic.txt",
     "transcript_gemini.txt",
+    "transcript_media.txt",
     "transcript_openai.txt",
+    "transcript_to_anthropic.txt",
+    "transcript_to_gemini.txt",
+    "transcript_to_openai.txt",
 ];
 
 fn folder() -> PathBuf {

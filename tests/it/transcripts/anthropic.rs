@@ -4,12 +4,12 @@ use super::{Case, EVENTS, JSON, transcribe};
 
 #[test]
 fn anthropic() {
-    transcribe("transcript_anthropic.txt", "anthropic", "\"claude-*\"", CASES);
+    transcribe("transcript_anthropic.txt", "anthropic", "models = [\"claude-*\"]", CASES);
 }
 
 /// `claude-sonnet-4-5`: 3 dollars a million of input, 0.3 read from the cache, 3.75 and 6 written to it for five minutes and for an
 /// hour, 15 of output, a cent for a search.
-const CASES: &[Case] = &[
+pub const CASES: &[Case] = &[
     Case {
         name: "a message, with both caches and two searches",
         target: "/v1/messages?beta=true&other=1",

@@ -4,11 +4,11 @@ use super::{Case, EVENTS, JSON, transcribe};
 
 #[test]
 fn gemini() {
-    transcribe("transcript_gemini.txt", "gemini", "\"gemini-*\"", CASES);
+    transcribe("transcript_gemini.txt", "gemini", "models = [\"gemini-*\"]", CASES);
 }
 
 /// `gemini-2.5-flash`: 0.3 dollars a million of input, 1 where it is sound, 0.03 from the cache, 2.5 of output and of thoughts.
-const CASES: &[Case] = &[
+pub const CASES: &[Case] = &[
     Case {
         name: "content, with cached input, sound, thoughts and what tools brought",
         target: "/v1beta/models/gemini-2.5-flash:generateContent?key=&other=1",

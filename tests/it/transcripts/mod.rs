@@ -3,16 +3,20 @@
 
 mod anthropic;
 mod gemini;
+mod media;
 mod openai;
+mod translation;
 
 use std::fmt::Write as _;
 
 use serde_json::json;
 
 use crate::harness::{Gateway, Mock, Request, Response, Settings, nanos};
+use crate::refusals::ROUTES;
 use crate::snapshots::compare;
 
 /// One exchange.
+#[derive(Copy, Clone)]
 struct Case {
     name: &'static str,
     target: &'static str,
@@ -56,20 +60,24 @@ fn reply(case: &Case) -> crate::harness::Reply {
 }
 
 /// Runs the cases one after the other against one provider, compares what passed, and checks what was charged.
-fn transcribe(file: &str, provider: &str, models: &str, cases: &'static [Case]) {
+///
+/// `more` are lines of its channel, its models among them.
+fn transcribe(file: &str, provider: &str, more: &str, cases: &'static [Case]) {
     let mock = Mock::start(move |request| reply(&cases[request.number]));
     let base = if provider == "openai" { "/v1" } else { "" };
     let channel = format!(
         "[[channels]]\nname = \"{provider}\"\nprovider = \"{provider}\"\nbase_url = \"http://{}{base}\"\napi_keys = [\"env:KEY\"]\n\
-         models = [{models}]\nheaders = {{ X-Of-The-Channel = \"yes\" }}\n",
+         {more}\nheaders = {{ X-Of-The-Channel = \"yes\" }}\n",
         mock.address()
     );
     let gateway = Gateway::start(Settings::demo().env("KEY", mock.key()).append(&channel));
     let token = gateway.create(json!({"unlimited_quota": true}));
     let mut page = String::new();
     for (number, case) in cases.iter().enumerate() {
+        let is_json = case.body.starts_with('{');
+        let kind = if is_json { JSON } else { "multipart/form-data; boundary=b" };
         let sent = SENT.iter().chain(case.headers).fold(
-            Request::new("POST", case.target).header("content-type", JSON).body(case.body.as_bytes()),
+            Request::new("POST", case.target).header("content-type", kind).body(case.body.as_bytes()),
             |request, (name, value)| request.header(name, value),
         );
         let answer = gateway.send(&sent.bearer(&token.key));
@@ -99,9 +107,37 @@ fn transcribe(file: &str, provider: &str, models: &str, cases: &'static [Case]) 
     compare(file, &page);
 }
 
-/// A header's value without the request's id.
-fn unnamed(value: &str, answer: &Response) -> String {
-    value.replace(answer.header("x-request-id").unwrap(), "<id>")
+/// No route is without a transcript.
+#[test]
+fn every_route_has_one() {
+    let cases = [anthropic::CASES, gemini::CASES, media::CASES, openai::CASES].concat();
+    for route in ROUTES {
+        let (before, after) = route.pattern.split_once("{id}").unwrap_or((route.pattern, ""));
+        // Gemini's two prefixes lead to the same.
+        let before =
+            before.strip_prefix("/v1/models/").map_or(before.to_owned(), |_| "/v1beta/models/".to_owned());
+        let is_told = cases.iter().any(|case| {
+            let path = case.target.split('?').next().unwrap().replace("/v1/models/", "/v1beta/models/");
+            path.strip_prefix(&before)
+                .is_some_and(|rest| rest.ends_with(after) && (!after.is_empty() || rest.is_empty()))
+        });
+        assert!(is_told, "{}", route.pattern);
+    }
+}
+
+/// A text without the request's id, and without when it was answered.
+fn unnamed(text: &str, answer: &Response) -> String {
+    let text = text.replace(answer.header("x-request-id").unwrap(), "<id>");
+    let mut pieces = text.split("\"created");
+    let mut plain = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let (name, rest) = piece.split_once(':').unwrap_or((piece, ""));
+        let behind = rest.trim_start_matches(|digit: char| digit.is_ascii_digit());
+        let is_time = rest.len() - behind.len() == 10;
+        plain +=
+            &format!("\"created{name}:{}", if is_time { format!("<time>{behind}") } else { rest.to_owned() });
+    }
+    plain
 }
 
 fn record(page: &mut String, case: &Case, answer: &Response) {

@@ -4,12 +4,12 @@ use super::{Case, EVENTS, JSON, transcribe};
 
 #[test]
 fn openai() {
-    let models = "\"gpt-*\", \"text-*\", \"omni-*\", \"rerank-*\", \"tts-*\"";
+    let models = "models = [\"gpt-*\", \"text-*\", \"omni-*\", \"rerank-*\", \"tts-*\"]";
     transcribe("transcript_openai.txt", "openai", models, CASES);
 }
 
 /// `gpt-5-mini`: 0.25 dollars a million of input, 0.025 of cached input, 2 of output and of reasoning.
-const CASES: &[Case] = &[
+pub const CASES: &[Case] = &[
     Case {
         name: "chat, with cached input and reasoning",
         target: "/v1/chat/completions",
