@@ -24,20 +24,40 @@ async function ask(token, model) {
     DISABLE_AUTOUPDATER: "1",
   };
   const words = [PROGRAM, "--print", "Say hello", "--output-format", "json", "--model", model];
+  words.push("--allowedTools", "Bash(echo:*)");
   const child = spawn(process.execPath, words, { cwd: home, env: settings, stdio: ["ignore", "pipe", "inherit"] });
   const printed = await text(child.stdout);
   rmSync(home, { recursive: true });
   return JSON.parse(printed);
 }
 
-test("a prompt, within a budget", async () => {
-  const token = await world.token({});
-  const model = world.fresh("am-chat");
-  const said = await ask(token, model);
-  assert.deepEqual([said.is_error, said.result], [false, world.SAID]);
-  assert.deepEqual(await world.calls(token), [200]);
-  assert.deepEqual(await world.paid(token, 1), [world.BILLED_MESSAGES]);
-});
+for (const [provider, script, billed] of [
+  ["Anthropic", "am-chat", world.BILLED_MESSAGES],
+  ["OpenAI", "m-chat", world.BILLED_CHAT],
+  ["Gemini", "gm-chat", world.BILLED_GEMINI],
+]) {
+  test(`a prompt to a model of ${provider}, within a budget`, async () => {
+    const token = await world.token({});
+    const said = await ask(token, world.fresh(script));
+    assert.deepEqual([said.is_error, said.result], [false, world.SAID]);
+    assert.deepEqual(await world.calls(token), [200]);
+    assert.deepEqual(await world.paid(token, 1), [billed]);
+  });
+}
+
+for (const [provider, script, billed] of [
+  ["Anthropic", "am-runs", world.BILLED_MESSAGES],
+  ["OpenAI", "m-runs", world.BILLED_CHAT],
+  ["Gemini", "gm-runs", world.BILLED_GEMINI],
+]) {
+  test(`a command that a model of ${provider} asks for`, async () => {
+    const token = await world.token({});
+    const said = await ask(token, world.fresh(script));
+    assert.deepEqual([said.is_error, said.num_turns], [false, 2]);
+    assert.match(said.result, /5 degrees/);
+    assert.deepEqual(await world.paid(token, 2), [billed, billed]);
+  });
+}
 
 for (const [name, fields, status, code] of [
   ["a spent total", { remain_quota: 0 }, 402, "insufficient_quota"],

@@ -10,7 +10,7 @@ import { createOpenAI } from "@ai-sdk/openai";
 import Anthropic from "@anthropic-ai/sdk";
 import { GoogleGenAI } from "@google/genai";
 import { embedMany, generateText } from "ai";
-import OpenAI from "openai";
+import OpenAI, { toFile } from "openai";
 
 import * as world from "./world.js";
 
@@ -91,6 +91,29 @@ test("speech", async () => {
   const answer = await openai.audio.speech.create({ model: "demo", voice: "alloy", input: HELLO });
   assert((await answer.arrayBuffer()).byteLength > 1_000);
   await settle(HELLO.length * CHARACTER);
+});
+
+test("images", async () => {
+  const made = await openai.images.generate({ model: "demo", prompt: HELLO, n: 2 });
+  assert.equal(made.data.length, 2);
+  const image = await toFile(Buffer.from(made.data[0].b64_json, "base64"), "a.png", { type: "image/png" });
+  const changed = await openai.images.edit({ model: "demo", image, prompt: HELLO });
+  const body = { model: "demo", prompt: HELLO, stream: true, partial_images: 2 };
+  const events = await world.each(await openai.images.generate(body));
+  assert.equal(events.length, 3);
+  const usages = [made.usage, changed.usage, events[2].usage];
+  await settle(...usages.map((usage) => usage.input_tokens * INPUT + usage.output_tokens * OUTPUT));
+});
+
+test("sound that is heard", async () => {
+  const ask = async (options) =>
+    openai.audio.transcriptions.create({ model: "demo", file: await toFile(world.wave(2.5), "said.wav"), ...options });
+  const { text, usage } = await ask({});
+  assert.match(text, /heard 20044 bytes/);
+  const events = await world.each(await ask({ stream: true }));
+  assert.equal(events.at(-1).text, text);
+  const cost = usage.input_tokens * INPUT + usage.output_tokens * OUTPUT;
+  await settle(cost, cost);
 });
 
 test("messages", async () => {

@@ -1,4 +1,4 @@
-// The Vercel AI SDK: `ai` with the models of `@ai-sdk/openai` (responses, chat, embeddings, speech), of
+// The Vercel AI SDK: `ai` with the models of `@ai-sdk/openai` (responses, chat, embeddings, images, speech, transcription), of
 // `@ai-sdk/openai-compatible`, of `@ai-sdk/anthropic` and of `@ai-sdk/google`.
 
 import assert from "node:assert/strict";
@@ -12,6 +12,7 @@ import {
   APICallError,
   embed,
   embedMany,
+  generateImage,
   generateObject,
   generateSpeech,
   generateText,
@@ -19,6 +20,7 @@ import {
   stepCountIs,
   streamText,
   tool,
+  experimental_transcribe as transcribe,
 } from "ai";
 import { z } from "zod";
 
@@ -39,10 +41,21 @@ const PROVIDERS = {
     6,
   ],
   "@ai-sdk/anthropic": [createAnthropic, "a", world.BILLED_MESSAGES, 6],
+  "@ai-sdk/openai with Anthropic's models": [createOpenAI, "a", world.BILLED_MESSAGES, 6],
+  "@ai-sdk/openai with Gemini's models": [createOpenAI, "g", world.BILLED_GEMINI, 6],
+  "@ai-sdk/anthropic with OpenAI's models": [createAnthropic, "", world.BILLED_CHAT, 6],
+  // An object by a tool that it alone may call, its other way, is what Gemini cannot be told.
+  "@ai-sdk/anthropic with Gemini's models": [
+    createAnthropic,
+    "g",
+    world.BILLED_GEMINI,
+    6,
+    { anthropic: { structuredOutputMode: "outputFormat" } },
+  ],
   "@ai-sdk/google": [createGoogleGenerativeAI, "g", world.BILLED_GEMINI, 6],
 };
 
-for (const [name, [connect, prefix, billed, written]] of Object.entries(PROVIDERS)) {
+for (const [name, [connect, prefix, billed, written, providerOptions]] of Object.entries(PROVIDERS)) {
   const setUp = async (script, fields) => {
     const token = await world.token(fields);
     const id = world.fresh(prefix + script);
@@ -89,8 +102,9 @@ for (const [name, [connect, prefix, billed, written]] of Object.entries(PROVIDER
 
   test(`${name}: an object`, async () => {
     const { id, model } = await setUp("m-structured");
-    const { object } = await generateObject({ model, schema: City, prompt: PROMPT });
-    const { output } = await generateText({ model, output: Output.object({ schema: City }), prompt: PROMPT });
+    const asked = { model, prompt: PROMPT, providerOptions };
+    const { object } = await generateObject({ schema: City, ...asked });
+    const { output } = await generateText({ output: Output.object({ schema: City }), ...asked });
     assert.deepEqual([object, output], Array(2).fill({ city: "Paris", population: 2_102_650 }));
     for (const { body } of await world.received(id))
       assert.match(JSON.stringify(body), /"required":\["city","population"\]/);
@@ -144,7 +158,32 @@ for (const [name, provider, prefix] of [
 test("@ai-sdk/openai: speech", async () => {
   const token = await world.token();
   const provider = createOpenAI({ baseURL: `${world.GATEWAY}/v1`, apiKey: token.key });
-  const { audio } = await generateSpeech({ model: provider.speech(world.fresh("m-speaks")), text: "été", voice: "alloy" });
+  const { audio } = await generateSpeech({
+    model: provider.speech(world.fresh("m-speaks")),
+    text: "été",
+    voice: "alloy",
+  });
   assert.deepEqual([audio.uint8Array.length, audio.mediaType], [3_004, "audio/mpeg"]);
   assert.deepEqual(await world.paid(token, 1), [3 * 15_000]);
+});
+
+test("@ai-sdk/openai: images", async () => {
+  const token = await world.token();
+  const provider = createOpenAI({ baseURL: `${world.GATEWAY}/v1`, apiKey: token.key });
+  const options = { model: provider.image(world.fresh("m-draws")), prompt: "A red fox", size: "1024x1024" };
+  const { images } = await generateImage({ ...options, n: 2 });
+  assert.deepEqual(
+    images.map((image) => image.uint8Array.length),
+    [1_008, 1_008],
+  );
+  const rows = await world.rows(token, 2);
+  assert(rows.every((row) => world.nanodollars(row.charged_usd) === 40_000_000));
+});
+
+test("@ai-sdk/openai: a transcription", async () => {
+  const token = await world.token();
+  const provider = createOpenAI({ baseURL: `${world.GATEWAY}/v1`, apiKey: token.key });
+  const { text } = await transcribe({ model: provider.transcription(world.fresh("m-times")), audio: world.wave(2.5) });
+  assert.equal(text, world.SAID);
+  assert.deepEqual(await world.paid(token, 1), [3 * 100_000]);
 });

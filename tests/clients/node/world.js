@@ -64,6 +64,29 @@ export function rows(token, count) {
 /** The nanodollars of a token's charges, once there are `count` of them. */
 export const paid = async (token, count) => (await rows(token, count)).map((row) => nanodollars(row.charged_usd));
 
+/** Silence, as a WAV file of 8000 samples a second, a byte each. */
+export function wave(seconds) {
+  const head = Buffer.alloc(44);
+  const size = seconds * 8_000;
+  for (const [at, text] of [
+    [0, "RIFF"],
+    [8, "WAVEfmt "],
+    [36, "data"],
+  ])
+    head.write(text, at);
+  for (const [at, number] of [
+    [4, size + 36],
+    [16, 16],
+    [20, 0x10001],
+    [24, 8_000],
+    [28, 8_000],
+    [32, 0x80001],
+    [40, size],
+  ])
+    head.writeUInt32LE(number, at);
+  return Buffer.concat([head, Buffer.alloc(size)]);
+}
+
 /** What a call fails with. */
 export async function failure(call) {
   const error = await call.then(

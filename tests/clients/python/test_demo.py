@@ -12,6 +12,7 @@ import world
 HELLO = "Say hello, and été"
 GREETING = "Hello! You said: “Say hello, and été”."
 INPUT, OUTPUT, CHARACTER = 500, 1_500, 15_000
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(1_000)
 
 
 @pytest.fixture
@@ -108,6 +109,34 @@ def test_speech(openai_client, token, format, start):
         sound = answer.read()
     assert sound.startswith(start) and len(sound) > 1_000
     settle(token, len(HELLO) * CHARACTER)
+
+
+def test_images(openai_client, token):
+    images = openai_client.images
+    made = images.generate(model="demo", prompt=HELLO, n=2)
+    assert len(made.data) == 2 and made.data[0].b64_json
+    changed = images.edit(model="demo", image=[("a.png", PNG), ("b.png", PNG)], prompt=HELLO)
+    assert changed.usage.input_tokens > made.usage.input_tokens
+    *previews, whole = images.generate(model="demo", prompt=HELLO, stream=True, partial_images=2)
+    assert (len(previews), whole.b64_json) == (2, made.data[0].b64_json)
+    usages = (made.usage, changed.usage, whole.usage)
+    settle(token, *[usage.input_tokens * INPUT + usage.output_tokens * OUTPUT for usage in usages])
+
+
+@pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")
+def test_sound_that_is_heard(openai_client, token):
+    sound = ("said.wav", world.wave(2.5))
+    create = openai_client.audio.transcriptions.create
+    plain = create(model="demo", file=sound)
+    assert "heard 20044 bytes" in plain.text
+    *_, done = create(model="demo", file=sound, stream=True)
+    whole = create(model="demo", file=sound, response_format="verbose_json")
+    translated = openai_client.audio.translations.create(model="demo", file=sound)
+    assert done.text == whole.text == translated.text == plain.text
+    cost = plain.usage.input_tokens * INPUT + plain.usage.output_tokens * OUTPUT
+    assert create(model="demo", file=sound, response_format="text").strip() == plain.text
+    # Text says no usage: 4, 10 for each of 3 seconds, and a quarter of the 91 bytes that it wrote.
+    settle(token, cost, cost, cost, cost, 34 * INPUT + 23 * OUTPUT)
 
 
 def test_messages(token):

@@ -1,4 +1,5 @@
-"""The `openai` package: images and sound, plain, in parts and streamed, answered by the built-in model."""
+"""The `openai` package: images that are made and edited, also in streams with previews, and sound that is written down or
+translated; their refusals. By tokens, by the picture, and by the second."""
 
 import base64
 
@@ -8,21 +9,19 @@ import pytest
 import world
 from drivers import Async, Sync
 
+# The package calls translations deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")
+
 CLIENTS = {Sync: openai.OpenAI, Async: openai.AsyncOpenAI}
-PICTURE = b"\x89PNG\r\n\x1a\n--\r\n" + bytes(range(256))
-SOUND = ("été.wav", b"s" * 3_200, "audio/wav")
-# The model's prices, in nanodollars: a unit of input, and of output. A picture is 16 units, one that is given 4; 1 600 bytes of
-# sound are one, and what it says about them 21.
-INPUT, OUTPUT = 500, 1_500
-HEARD = 2 * INPUT + 21 * OUTPUT
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(1_000)
+# What the mock bills (stage/openai_media.py): by tokens, for a prompt, a picture that is given, one that is made, and sound.
+PROMPT, GIVEN, MADE = 10 * 2_000, 30 * 2_000, 20 * 8_000
+HEARD = 12 * 2_000 + 6 * 8_000
+# And otherwise.
+PICTURE, SECOND = 40_000_000, 100_000
 
 
-def paid(token: world.Token, count: int) -> list[int]:
-    """The nanodollars of its charges; the mock provider, which has no part in them, is told what they are."""
-    charges = [(row["id"], world.nanodollars(row["charged_usd"])) for row in world.rows(token, count)]
-    for request, charge in charges:
-        world.expect(request, charge)
-    return [charge for _, charge in charges]
+SOUND = ("said.wav", world.wave(2.5), "audio/wav")
 
 
 @pytest.fixture
@@ -37,71 +36,173 @@ def client(driver, token):
     return CLIENTS[type(driver)](base_url=f"{world.GATEWAY}/v1", api_key=token.key)
 
 
-def test_images_are_made(driver, client, token):
-    raw = driver.run(client.images.with_raw_response.generate(model="demo", prompt="A red fox", n=2, size="1024x1024"))
+def test_images(driver, client, token):
+    model = world.fresh("m-paints")
+    raw = driver.run(
+        client.images.with_raw_response.generate(
+            model=model, prompt="A red fox", n=2, size="1024x1024", quality="low", output_format="png"
+        )
+    )
     answer = raw.parse()
-    assert [base64.b64decode(image.b64_json)[1:4] for image in answer.data] == [b"PNG", b"PNG"]
-    assert (answer.usage.input_tokens, answer.usage.output_tokens) == (3, 32)
-    assert world.nanodollars(raw.headers["x-tollgate-cost-usd"]) == 3 * INPUT + 32 * OUTPUT
-    assert paid(token, 1) == [3 * INPUT + 32 * OUTPUT]
+    assert [base64.b64decode(image.b64_json) for image in answer.data] == [PNG, PNG]
+    assert (answer.usage.input_tokens, answer.usage.output_tokens) == (10, 40)
+    assert world.nanodollars(raw.headers["x-tollgate-cost-usd"]) == PROMPT + 2 * MADE
+    assert world.paid(token, 1) == [PROMPT + 2 * MADE]
+    sent = world.received(model)[0]["body"]
+    assert (sent["prompt"], sent["n"], sent["size"]) == ("A red fox", 2, "1024x1024")
 
 
-def test_images_are_made_of_images(driver, client, token):
-    images = [("a b.png", PICTURE, "image/png"), ("été.png", PICTURE, "image/png")]
-    answer = driver.run(client.images.edit(model="demo", prompt="A red fox", image=images, mask=PICTURE, quality="low"))
-    assert answer.usage.input_tokens_details.image_tokens == 12
-    assert paid(token, 1) == [15 * INPUT + 16 * OUTPUT]
+def test_images_by_the_picture(driver, client, token):
+    answer = driver.run(
+        client.images.generate(
+            model=world.fresh("m-draws"), prompt="A red fox", n=2, response_format="b64_json", style="natural"
+        )
+    )
+    assert len(answer.data) == 2
+    assert world.paid(token, 1) == [2 * PICTURE]
 
 
-@pytest.mark.parametrize("given", [{}, {"image": PICTURE}], ids=["generations", "edits"])
-def test_a_stream_of_images(driver, client, token, given):
-    call = client.images.edit if given else client.images.generate
-    stream = driver.run(call(model="demo", prompt="A red fox", stream=True, partial_images=2, **given))
-    kind = "image_edit" if given else "image_generation"
+def test_images_in_a_stream(driver, client, token):
+    stream = driver.run(
+        client.images.generate(model=world.fresh("m-paints"), prompt="A red fox", stream=True, partial_images=2)
+    )
     events = driver.each(stream)
-    assert [event.type for event in events] == [f"{kind}.{each}" for each in ["partial_image"] * 2 + ["completed"]]
-    assert events[-1].usage.output_tokens == 48
-    assert paid(token, 1) == [(3 + 4 * len(given)) * INPUT + 48 * OUTPUT]
+    assert [event.type for event in events] == ["image_generation.partial_image"] * 2 + ["image_generation.completed"]
+    assert [event.partial_image_index for event in events[:2]] == [0, 1]
+    assert (base64.b64decode(events[2].b64_json), events[2].usage.output_tokens) == (PNG, 20)
+    assert world.paid(token, 1) == [PROMPT + MADE]
 
 
-def test_sound_is_heard(driver, client, token):
-    create = client.audio.transcriptions.create
-    strategy = {"type": "server_vad", "threshold": 0.5}
-    plain = driver.run(create(model="demo", file=SOUND, prompt="Two words", chunking_strategy=strategy, include=["logprobs"]))
-    assert (plain.usage.input_token_details.audio_tokens, plain.usage.input_token_details.text_tokens) == (2, 2)
-    grain = ["word", "segment"]
-    verbose = driver.run(create(model="demo", file=SOUND, response_format="verbose_json", timestamp_granularities=grain))
-    assert (verbose.duration, verbose.segments[0].text) == (1, verbose.text)
-    assert paid(token, 2) == [HEARD, HEARD + 2 * INPUT]
-    subtitles = driver.run(create(model="demo", file=SOUND, response_format="srt"))
-    assert subtitles.startswith("1\n00:00:00,000 --> 00:00:01,000\nThis is")
-    assert min(paid(token, 3)) > 0
+def test_an_edit(driver, client, token):
+    model = world.fresh("m-paints")
+    images = [("a b.png", PNG, "image/png"), ("été.png", PNG, "image/png")]
+    answer = driver.run(
+        client.images.edit(model=model, image=images, mask=("mask.png", PNG, "image/png"), prompt="A blue fox", n=1)
+    )
+    assert base64.b64decode(answer.data[0].b64_json) == PNG
+    assert world.paid(token, 1) == [PROMPT + 3 * GIVEN + MADE]
+    sent = world.received(model)[0]["body"]
+    assert sent["image"] == [{"filename": "a b.png", "bytes": 1_008}, {"filename": "été.png", "bytes": 1_008}]
+    assert sent["prompt"] == "A blue fox"
 
 
-def test_a_stream_of_what_was_heard(driver, client, token):
-    events = driver.each(driver.run(client.audio.transcriptions.create(model="demo", file=SOUND, stream=True)))
-    assert "".join(event.delta for event in events[:-1]) == events[-1].text
-    assert events[-1].type == "transcript.text.done" and events[-1].usage.output_tokens == 21
-    assert paid(token, 1) == [HEARD]
+def test_an_edit_in_a_stream(driver, client, token):
+    stream = driver.run(
+        client.images.edit(
+            model=world.fresh("m-paints"), image=("a.png", PNG), prompt="A blue fox", stream=True, partial_images=1
+        )
+    )
+    assert [event.type for event in driver.each(stream)] == ["image_edit.partial_image", "image_edit.completed"]
+    assert world.paid(token, 1) == [PROMPT + GIVEN + MADE]
 
 
-def test_sound_is_translated(driver, client, token):
-    answer = driver.run(client.audio.translations.create(model="demo", file=SOUND))
-    assert answer.text.startswith("This is")
-    assert paid(token, 1) == [HEARD]
+@pytest.mark.parametrize(("script", "cost"), [("m-hears", HEARD), ("m-times", 3 * SECOND)], ids=["tokens", "seconds"])
+def test_a_transcription(driver, client, token, script, cost):
+    model = world.fresh(script)
+    raw = driver.run(
+        client.audio.transcriptions.with_raw_response.create(
+            model=model,
+            file=SOUND,
+            language="en",
+            prompt="A fox",
+            temperature=0.5,
+            include=["logprobs"],
+            chunking_strategy={"type": "server_vad", "threshold": 0.5},
+        )
+    )
+    answer = raw.parse()
+    assert answer.text == world.SAID
+    assert answer.usage.type == ("tokens" if script == "m-hears" else "duration")
+    assert world.nanodollars(raw.headers["x-tollgate-cost-usd"]) == cost
+    assert world.paid(token, 1) == [cost]
+    sent = world.received(model)[0]["body"]
+    assert (sent["file"], sent["language"]) == ({"filename": "said.wav", "bytes": 20_044}, "en")
 
 
-def test_speech(driver, client, token):
-    answer = driver.run(client.audio.speech.create(model="demo", input="Hé", voice="alloy"))
-    assert len(answer.content) == 2 * 2 * 417
-    assert paid(token, 1) == [2 * 15_000]
+@pytest.mark.parametrize("format", ["text", "srt", "vtt"])
+def test_a_transcription_as_text(driver, client, token, format):
+    said = driver.run(
+        client.audio.transcriptions.create(model=world.fresh("m-times"), file=SOUND, response_format=format)
+    )
+    assert said.strip() == world.SAID
+    assert world.paid(token, 1) == [3 * SECOND]
 
 
-def test_what_is_refused(driver, client, token):
-    with pytest.raises(openai.BadRequestError) as refused:
-        driver.run(client.images.generate(model="demo", prompt="A red fox", n=11))
-    assert (refused.value.code, refused.value.param) == ("invalid_parameter", "n")
-    with pytest.raises(openai.BadRequestError) as refused:
-        driver.run(client.audio.transcriptions.create(model="demo", file=SOUND, extra_body={"Model": "other"}))
-    assert refused.value.code == "duplicate_field"
+def test_a_transcription_with_all_there_is(driver, client, token):
+    model = world.fresh("m-times")
+    answer = driver.run(
+        client.audio.transcriptions.create(
+            model=model, file=SOUND, response_format="verbose_json", timestamp_granularities=["word", "segment"]
+        )
+    )
+    assert (answer.text, answer.duration, answer.words[0].word) == (world.SAID, 2.5, "The")
+    assert world.paid(token, 1) == [3 * SECOND]
+    assert world.received(model)[0]["body"]["timestamp_granularities"] == ["word", "segment"]
+
+
+def test_a_transcription_in_a_stream(driver, client, token):
+    stream = driver.run(client.audio.transcriptions.create(model=world.fresh("m-hears"), file=SOUND, stream=True))
+    events = driver.each(stream)
+    assert [event.delta for event in events[:-1]] == ["The mock ", "provider ", "speaks: été 🚀"]
+    assert (events[-1].type, events[-1].text, events[-1].usage.output_tokens) == ("transcript.text.done", world.SAID, 6)
+    assert world.paid(token, 1) == [HEARD]
+
+
+def test_a_translation(driver, client, token):
+    answer = driver.run(client.audio.translations.create(model=world.fresh("m-times"), file=SOUND))
+    assert answer.text == world.SAID
+    assert world.paid(token, 1) == [3 * SECOND]
+
+
+def test_too_many_images(driver, client, token):
+    with pytest.raises(openai.BadRequestError) as caught:
+        driver.run(client.images.generate(model=world.fresh("m-paints"), prompt="A red fox", n=11))
+    assert (caught.value.code, caught.value.param) == ("invalid_parameter", "n")
     assert world.rows(token, 0) == []
+
+
+def test_a_field_that_comes_twice(driver, client, token):
+    more = {"Model": "other"}
+    with pytest.raises(openai.BadRequestError) as caught:
+        driver.run(client.audio.transcriptions.create(model=world.fresh("m-times"), file=SOUND, extra_body=more))
+    assert caught.value.code == "duplicate_field"
+    assert world.rows(token, 0) == []
+
+
+# How each is called, and with what: the model that it works with, and more.
+CALLS = {
+    "images": lambda client: (client.images.generate, {"model": "m-draws", "prompt": "A fox"}),
+    "edits": lambda client: (client.images.edit, {"model": "m-draws", "image": ("a.png", PNG), "prompt": "A fox"}),
+    "transcriptions": lambda client: (client.audio.transcriptions.create, {"model": "m-times", "file": SOUND}),
+    "translations": lambda client: (client.audio.translations.create, {"model": "m-times", "file": SOUND}),
+}
+# Fields of the token, another model; class, status, code.
+FAILURES = {
+    "spent total": ({"remain_quota": 0}, None, openai.APIStatusError, 402, "insufficient_quota"),
+    "spent day": ({"daily_quota": 1}, None, openai.RateLimitError, 429, "daily_limit_exceeded"),
+    "not on the allow-list": (
+        {"model_limits_enabled": True, "model_limits": "demo"}, None,
+        openai.PermissionDeniedError, 403, "model_not_allowed",
+    ),
+    "no such model": ({}, "nope", openai.NotFoundError, 404, "model_not_found"),
+    "no price": ({}, "unpriced", openai.APIStatusError, 402, "model_not_priced"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+@pytest.mark.parametrize("case", FAILURES.values(), ids=FAILURES)
+def test_a_refusal(driver, call, case):
+    fields, model, kind, status, code = case
+    token = world.token(**fields)
+    create, parameters = call(CLIENTS[type(driver)](base_url=f"{world.GATEWAY}/v1", api_key=token.key))
+    with pytest.raises(kind) as caught:
+        driver.run(create(**parameters | ({"model": model} if model else {})))
+    assert (caught.value.status_code, caught.value.code) == (status, code)
+    assert world.calls(token) == [status]
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_a_key_that_is_none(driver, call):
+    create, parameters = call(CLIENTS[type(driver)](base_url=f"{world.GATEWAY}/v1", api_key="sk-" + "x" * 48))
+    with pytest.raises(openai.AuthenticationError):
+        driver.run(create(**parameters))

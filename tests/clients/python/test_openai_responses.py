@@ -182,7 +182,6 @@ FAILURES = {
     ),
     "in the background": ({}, "m-chat", {"background": True}, openai.BadRequestError, 400, "invalid_parameter", [400]),
     "provider refuses": ({}, "f-refuses", {}, openai.BadRequestError, 400, "invalid_value", [400]),
-    "provider busy": ({}, "f-busy", {}, openai.RateLimitError, 429, "rate_limit_exceeded", [429] * 3),
     "streamed, broken": ({}, "f-broken", {"stream": True}, openai.InternalServerError, 502, "upstream_error", [502] * 3),
 }  # fmt: skip
 

@@ -61,7 +61,12 @@ def test_it_is_streamed_again(driver, client):
 def test_it_is_one_tokens_alone(driver, client):
     first = create(driver, client, input="Say hello")
     other = CLIENTS[type(driver)](base_url=f"{world.GATEWAY}/v1", api_key=world.token().key)
-    for call in [other.responses.retrieve, other.responses.delete, other.responses.cancel, other.responses.input_items.list]:
+    for call in [
+        other.responses.retrieve,
+        other.responses.delete,
+        other.responses.cancel,
+        other.responses.input_items.list,
+    ]:
         with pytest.raises(openai.NotFoundError):
             driver.run(call(first.id))
     with pytest.raises(openai.BadRequestError) as refused:

@@ -80,6 +80,15 @@ def expect(id: str, nanodollars: int) -> None:
     _ask(f"{PROVIDER}/control/expected", {"id": id, "nanodollars": nanodollars})
 
 
+def wave(seconds: float) -> bytes:
+    """Silence of 8000 samples a second, a byte each."""
+    size = int(seconds * 8_000)
+    numbers = [(16, 4), (1, 2), (1, 2), (8_000, 4), (8_000, 4), (1, 2), (8, 2)]
+    form = b"".join(number.to_bytes(length, "little") for number, length in numbers)
+    sizes = [(size + 36).to_bytes(4, "little"), size.to_bytes(4, "little")]
+    return b"RIFF" + sizes[0] + b"WAVEfmt " + form + b"data" + sizes[1] + bytes(size)
+
+
 def nanodollars(usd: str | Decimal) -> int:
     """An amount of an answer or of the ledger."""
     return int(Decimal(usd) * 10**9)

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 
 # Prices of every model of the mock, in nanodollars per token; config.toml of the gateway is written from them.
 INPUT, CACHED, WRITTEN, OUTPUT = 2_000, 500, 2_500, 8_000
-# Of those that speak, per character.
-CHARACTER = 15_000
+# Of those that are sold otherwise: per character that is spoken, picture that is drawn, second that is heard.
+CHARACTER, PICTURE, SECOND = 15_000, 40_000_000, 100_000
 
 # What its scripts say, call and fill in.
 SAID = ["The mock ", "provider ", "speaks: été 🚀"]
 CALLS = [("call_1", {"city": "Paris"}), ("call_2", {"city": "Oslo"})]
+# What runs a command, as Claude Code and Codex name it, and with what.
+RUNNERS = {"Bash": {"command": "echo 5 degrees"}, "exec_command": {"cmd": "echo 5 degrees"}}
 CITY = ['{"city": "Paris",', ' "population": 2102650}']
 
 
@@ -31,15 +33,16 @@ class Usage:
 
 
 @dataclass(frozen=True)
-class Spoken:
-    """Characters that the provider bills for saying them."""
+class Sold:
+    """What the provider bills by its number."""
 
-    characters: int
+    count: int
+    each: int
 
     @property
     def nanodollars(self) -> int:
         """What the gateway must charge for it."""
-        return self.characters * CHARACTER
+        return self.count * self.each
 
 
 class Wait:
@@ -57,7 +60,7 @@ class Answer:
     status: int = 200
     content_type: str = "application/json"
     steps: list[bytes | Wait | Break] = field(default_factory=list)
-    usage: Usage | Spoken | None = None
+    usage: Usage | Sold | None = None
 
     @staticmethod
     def json(body: object, status: int = 200, usage: Usage | None = None) -> "Answer":

@@ -5,7 +5,7 @@ import base64
 import json
 from collections.abc import Iterator
 
-from answer import CALLS, CITY, SAID, Answer, Break, Usage, Wait
+from answer import CALLS, CITY, RUNNERS, SAID, Answer, Break, Usage, Wait
 
 USAGE = Usage(input=10, cached=4, written=6, output=6)
 COUNTED = 14
@@ -33,6 +33,15 @@ def tools(body: dict, _number: int) -> Answer:
         plain = [result if isinstance(result, str) else result[0]["text"] for result in results]
         return _text(body, [f"It is {' and '.join(plain)}."])
     return _calls(body, body["tools"][0]["name"], CALLS)
+
+
+def runs(body: dict, _number: int) -> Answer:
+    """Has a command run, as the programs' models do; repeats what came of it."""
+    results = [block["content"] for block in _blocks(body) if block["type"] == "tool_result"]
+    if results:
+        return _text(body, [results[0] if isinstance(results[0], str) else results[0][0]["text"]])
+    name = next(tool["name"] for tool in body["tools"] if tool["name"] in RUNNERS)
+    return _calls(body, name, [("call_1", RUNNERS[name])])
 
 
 def structured(body: dict, _number: int) -> Answer:
@@ -94,6 +103,7 @@ UNTIL_FIRST_PIECE = 4
 SCRIPTS = {
     "am-chat": chat,
     "am-tools": tools,
+    "am-runs": runs,
     "am-structured": structured,
     "am-sees": sees,
     "am-slow": slow,

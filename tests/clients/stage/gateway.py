@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
-from answer import CACHED, CHARACTER, INPUT, OUTPUT, WRITTEN
+from answer import CACHED, CHARACTER, INPUT, OUTPUT, PICTURE, SECOND, WRITTEN
 from provider import KEY
 
 # Of every gateway.
@@ -82,9 +82,14 @@ CHANNELS = [
     ("gemini-faulty", "gemini", "", ["gf-*"], ""),
     ("gemini-impatient", "gemini", "", ["gs-*"], "timeouts = { total = 1 }"),
 ]
-# Nanodollars per token, or what else they are per; of these models by their longer name.
+# Nanodollars per token, or for each of what else is sold; of these models by their longer name.
 TOKENS = {"input": INPUT, "cached_input": CACHED, "cache_write": WRITTEN, "output": OUTPUT}
-PRICES = {"m-speaks*": {"per_million_characters": CHARACTER}, "m-judges*": {"input": 0}}
+PRICES = {
+    "m-speaks*": {"per_million_characters": CHARACTER},
+    "m-judges*": {"input": 0},
+    "m-draws*": {"per_image": PICTURE},
+    "m-times*": {"per_second": SECOND},
+}
 # What a request is held at whose input the gateway does not see: no more than a suite's token has.
 MOST_INPUT = 100_000
 # What every gateway has; with nothing else it has no account anywhere.
@@ -111,6 +116,10 @@ def with_channels(provider_url: str) -> str:
 
 
 def _price(model: str, price: dict[str, int]) -> str:
-    # Nanodollars for one are thousandths of a dollar for a million.
-    lines = [f'{kind} = "{nanodollars / 1000}"' for kind, nanodollars in price.items()]
+    lines = [f'{kind} = "{_dollars(kind, nanodollars):f}"' for kind, nanodollars in price.items()]
     return "\n".join(["[[prices]]", f'model = "{model}"', f"max_input_tokens = {MOST_INPUT}", *lines])
+
+
+def _dollars(kind: str, nanodollars: int) -> Decimal:
+    """A price as it is written: of a picture or a second, else of a million."""
+    return Decimal(nanodollars) / (10**9 if kind in ("per_image", "per_second") else 1_000)

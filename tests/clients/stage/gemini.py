@@ -5,7 +5,7 @@ import base64
 import json
 import re
 
-from answer import CALLS, CITY, SAID, Answer, Break, Usage, Wait
+from answer import CALLS, CITY, RUNNERS, SAID, Answer, Break, Usage, Wait
 
 USAGE = Usage(input=16, cached=4, written=0, output=6)
 # What a model thinks before it speaks; these tokens are billed as output, beside those of the answer.
@@ -75,6 +75,17 @@ def tools(body: dict, _number: int) -> Answer:
     return _parts(body, [{"functionCall": {"id": id, "name": name, "args": arguments}} for id, arguments in CALLS])
 
 
+def runs(body: dict, _number: int) -> Answer:
+    """Has a command run, as the programs' models do; repeats what came of it."""
+    parts = body["contents"][-1]["parts"]
+    results = [part["functionResponse"]["response"] for part in parts if "functionResponse" in part]
+    if results:
+        return _parts(body, [{"text": next(iter(results[0].values()))}])
+    declared = [function["name"] for tool in body["tools"] for function in tool["functionDeclarations"]]
+    name = next(name for name in declared if name in RUNNERS)
+    return _parts(body, [{"functionCall": {"id": "call_1", "name": name, "args": RUNNERS[name]}}])
+
+
 def structured(body: dict, _number: int) -> Answer:
     """Fills the schema of a city; refuses a request that has none."""
     config = body.get("generationConfig", {})
@@ -131,6 +142,7 @@ SCRIPTS = {
     "gm-thinks": thinks,
     "gm-continues": continues,
     "gm-tools": tools,
+    "gm-runs": runs,
     "gm-structured": structured,
     "gm-sees": sees,
     "gm-slow": slow,

@@ -6,7 +6,7 @@ import base64
 import json
 from collections.abc import Iterator
 
-from answer import CALLS, CITY, SAID, Answer, Break, Usage, Wait
+from answer import CALLS, CITY, RUNNERS, SAID, Answer, Break, Usage, Wait
 
 USAGE = Usage(input=16, cached=4, written=0, output=6)
 
@@ -26,18 +26,22 @@ def tools(body: dict, _number: int) -> Answer:
     results = [message["content"] for message in body["messages"] if message["role"] == "tool"]
     if results:
         return _message(body, [f"It is {' and '.join(results)}."])
-    name = body["tools"][0]["function"]["name"]
-    calls = [
-        {"id": id, "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
-        for id, arguments in CALLS
-    ]
-    if not body.get("stream"):
-        return _completion({"role": "assistant", "content": None, "tool_calls": calls}, "tool_calls")
-    return _stream(body, _call_deltas(calls), "tool_calls")
+    return _calls(body, CALLS)
+
+
+def runs(body: dict, _number: int) -> Answer:
+    """Has a command run, as the programs' models do; repeats what came of it."""
+    results = [message["content"] for message in body["messages"] if message["role"] == "tool"]
+    if results:
+        return _message(body, results[:1])
+    name = next(tool["function"]["name"] for tool in body["tools"] if tool["function"]["name"] in RUNNERS)
+    return _calls(body, [("call_1", RUNNERS[name])], name)
 
 
 def structured(body: dict, _number: int) -> Answer:
-    """Fills the schema of a city; refuses a request that has none."""
+    """Fills the schema of a city, or of the tool that must be called; refuses a request that has neither."""
+    if body.get("tool_choice") == "required":
+        return _calls(body, [("call_1", json.loads("".join(CITY)))])
     if body.get("response_format", {}).get("type") != "json_schema":
         return _error(400, "response_format must be a json_schema", "invalid_value", "response_format")
     return _message(body, CITY)
@@ -95,6 +99,7 @@ def cut(body: dict, _number: int) -> Answer:
 SCRIPTS = {
     "m-chat": chat,
     "m-tools": tools,
+    "m-runs": runs,
     "m-structured": structured,
     "m-sees": sees,
     "m-slow": slow,
@@ -117,6 +122,17 @@ def _message(body: dict, pieces: list[str]) -> Answer:
 def _completion(message: dict, finish_reason: str) -> Answer:
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish_reason}
     return Answer.json({**_object("chat.completion", [choice]), "usage": usage()}, usage=USAGE)
+
+
+def _calls(body: dict, calls: list[tuple[str, dict]], name: str | None = None) -> Answer:
+    name = name or body["tools"][0]["function"]["name"]
+    made = [
+        {"id": id, "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
+        for id, arguments in calls
+    ]
+    if not body.get("stream"):
+        return _completion({"role": "assistant", "content": None, "tool_calls": made}, "tool_calls")
+    return _stream(body, _call_deltas(made), "tool_calls")
 
 
 def _stream(body: dict, deltas: Iterator[dict], finish_reason: str) -> Answer:

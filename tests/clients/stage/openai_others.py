@@ -5,7 +5,7 @@ import base64
 import json
 import struct
 
-from answer import SAID, Answer, Break, Spoken, Usage
+from answer import CHARACTER, SAID, Answer, Break, Sold, Usage
 from openai_chat import USAGE, usage
 
 # Tokens of each embedded text.
@@ -63,7 +63,7 @@ def judge(body: dict, _number: int) -> Answer:
 
 def speak(body: dict, _number: int) -> Answer:
     """Some sound, in two pieces; breaks off after the first where the model is to."""
-    bill = Spoken(len(body["input"]))
+    bill = Sold(len(body["input"]), CHARACTER)
     if body["model"].startswith("m-speaks-not"):
         return Answer(content_type="audio/mpeg", steps=[SOUND[0], Break()], usage=bill)
     return Answer(content_type="audio/mpeg", steps=list(SOUND), usage=bill)

@@ -5,7 +5,7 @@ import itertools
 import json
 from collections.abc import Iterator
 
-from answer import CALLS, CITY, SAID, Answer, Break, Usage, Wait
+from answer import CALLS, CITY, RUNNERS, SAID, Answer, Break, Usage, Wait
 
 USAGE = Usage(input=16, cached=4, written=0, output=9)
 # Part of what is written.
@@ -74,7 +74,7 @@ def runs(body: dict, _number: int) -> Answer:
     results = [item["output"] for item in _items(body) if item.get("type") == "function_call_output"]
     if results:
         return _says(body, [str(results[0])])
-    call = _call(0, "call_1", "exec_command", json.dumps({"cmd": "echo 5 degrees"}))
+    call = _call(0, "call_1", "exec_command", json.dumps(RUNNERS["exec_command"]))
     return _answer(body, [(call, _argument_events(call))])
 
 

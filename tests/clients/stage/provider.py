@@ -10,8 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import anthropic_messages
+import form
 import gemini
 import openai_chat
+import openai_media
 import openai_others
 import openai_responses
 from answer import Answer, Break, Wait
@@ -25,6 +27,10 @@ METERED = {
     "/v1/embeddings": openai_others.embed,
     "/v1/moderations": openai_others.judge,
     "/v1/audio/speech": openai_others.speak,
+    "/v1/audio/transcriptions": openai_media.transcribe,
+    "/v1/audio/translations": openai_media.transcribe,
+    "/v1/images/generations": openai_media.generate,
+    "/v1/images/edits": openai_media.edit,
     "/v1/messages": anthropic_messages.answer,
     "generateContent": gemini.answer,
     "streamGenerateContent": gemini.stream,
@@ -97,7 +103,7 @@ class Handler(BaseHTTPRequestHandler):
         """A model's request, or a suite's."""
         if self._follow_up():
             return
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])) or "null")
+        body = self._body()
         path = urlsplit(self.path).path
         if path == "/control/release":
             self.server.release_of(self._query("model")).set()
@@ -122,11 +128,16 @@ class Handler(BaseHTTPRequestHandler):
             self._write(openai_responses.follow_up(self.command, found[1], found[2] or "", query))
         return bool(found)
 
+    def _body(self) -> dict:
+        whole = self.rfile.read(int(self.headers["content-length"]))
+        kind = self.headers["content-type"] or ""
+        return form.read(kind, whole) if kind.startswith("multipart/") else json.loads(whole)
+
     def _answer(self, path: str, body: dict) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
         of_gemini = re.fullmatch(r"/v1(?:beta)?/models/(.+):(\w+)", path)
         name, model = (of_gemini[2], unquote(of_gemini[1])) if of_gemini else (path, body["model"])
-        number = self.server.receive(model, {"path": self.path, "headers": headers, "body": body})
+        number = self.server.receive(model, {"path": self.path, "headers": headers, "body": form.shown(body)})
         answer = (METERED | FREE)[name]({**body, "model": model}, number)
         if name in METERED:
             # Told beforehand: the gateway may have settled before a write returns.
