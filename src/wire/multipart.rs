@@ -135,10 +135,11 @@ impl Boundary {
 
     fn is_good(&self) -> bool {
         let is_inside = |byte: u8| {
-            let is_token = byte.is_ascii_alphanumeric() || b"'+_-.".contains(&byte);
-            is_token || (self.is_quoted && b"(),/:=? ".contains(&byte))
+            let is_token = byte.is_ascii_alphanumeric() || b"+_-.".contains(&byte);
+            // Of what must be quoted, some end it at a comma or a blank in spite of that.
+            is_token || (self.is_quoted && b"/:=".contains(&byte))
         };
-        (1..=70).contains(&self.text.len()) && self.text.bytes().all(is_inside) && !self.text.ends_with(' ')
+        (1..=70).contains(&self.text.len()) && self.text.bytes().all(is_inside)
     }
 }
 
