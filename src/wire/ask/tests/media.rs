@@ -35,6 +35,26 @@ fn fault(result: Result<Ask, AskFault>) -> String {
     }
 }
 
+/// A model's part whose head tells its length is sent with the length of its name at the provider.
+#[test]
+fn a_part_that_tells_its_length_tells_the_right_one() {
+    let told = |line: &str, value: &str| {
+        format!("--x\r\n{line}Content-Disposition: form-data; name=\"model\"\r\n\r\n{value}\r\n")
+    };
+    let prompt = part("prompt", "p\r\ncontent-length: 9");
+    for (line, want) in [
+        ("Content-Length: 2\r\n", "Content-Length: 12\r\n"),
+        ("CONTENT-LENGTH:002\r\n", "CONTENT-LENGTH:12\r\n"),
+        ("Content-Type: text/plain\r\ncontent-length:  2 \r\n", "Content-Type: text/plain\r\ncontent-length:  12 \r\n"),
+        ("", ""),
+    ] {
+        let ask = of_parts(Form::ImageEdits, &[prompt.clone(), told(line, "m1"), file("image", "")]).unwrap();
+        let other = Outgoing { model: Some("another-name"), cap: None, cap_field: "", ask_usage: false };
+        let sent = prompt.clone() + &told(want, "another-name") + &file("image", "") + "--x--\r\n";
+        assert_eq!(outgoing(&ask, &other), Bytes::from(sent), "{line}");
+    }
+}
+
 #[test]
 fn images_are_read_alike_in_both_forms() {
     let json = of_json(
