@@ -1,6 +1,8 @@
 //! How long sound is, as it tells itself: WAV, MP3 and FLAC. A client may lie there, so what is held never rests on it alone;
 //! and only what a decoder goes by, too, is believed: the frames of an MP3, not the count of them in its head.
 
+mod flac;
+
 /// Bits a second of a frame of MPEG-1 and of MPEG-2 layer III, in thousands, by the index in its head.
 const RATES: [[i64; 15]; 2] = [
     [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320],
@@ -17,10 +19,12 @@ const TICKS: i64 = 14_112_000;
 /// or tells nothing.
 pub(super) fn seconds(head: &[u8], total: usize) -> Option<i64> {
     let total = i64::try_from(total).ok()?;
+    let is_whole = i64::try_from(head.len()) == Ok(total);
     let seconds = match head.get(..4)? {
         b"RIFF" => wave(head, total),
-        b"fLaC" => flac(head, total),
-        _ if i64::try_from(head.len()) == Ok(total) => frames(head),
+        b"fLaC" if is_whole => flac::of_frames(head),
+        b"fLaC" => flac::told(head, total),
+        _ if is_whole => frames(head),
         _ => mpeg(head, total),
     };
     seconds.filter(|seconds| (1..=i64::from(i32::MAX)).contains(seconds))
@@ -68,17 +72,6 @@ fn unpacked_rate(chunk: &[u8]) -> Option<i64> {
     let counted = pitch.saturating_mul(little(chunk.get(20..22)?));
     let rates = [little(chunk.get(16..20)?), counted, pitch.saturating_mul(sample)];
     rates.into_iter().filter(|rate| is_unpacked && *rate > 0).min()
-}
-
-/// A FLAC file: its first block tells samples a second, and samples in all. There are never fewer than its bytes would be unpacked.
-fn flac(head: &[u8], total: i64) -> Option<i64> {
-    let block = head.get(18..26)?.iter().fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte));
-    let bits = |shift: u32, mask: u64| i64::try_from((block >> shift) & mask).ok();
-    let rate = bits(44, 0xF_FFFF)?;
-    let sample_bits = bits(41, 0x7)?.saturating_add(1).saturating_mul(bits(36, 0x1F)?.saturating_add(1));
-    let samples = bits(0, 0xF_FFFF_FFFF)?;
-    let told = up(samples, rate).filter(|_| samples > 0)?;
-    Some(told.max(up(total.saturating_mul(8), rate.saturating_mul(sample_bits))?))
 }
 
 /// The frame that begins an MP3, or goes on with it.
@@ -201,17 +194,29 @@ mod tests {
             // The lowest of its rates, and of those of two heads; it is not longer for being wide.
             (wav(1, 1, 48_000, 100), 144, Some(100)),
             (wav(16_000, u16::MAX, u32::MAX, 320_000), 320_044, Some(10)),
-            ([&wav(16_000, 2, 32_000, 0)[..36], &wav(u32::MAX, 2, u32::MAX, 320_000)[12..]].concat(), 320_068, Some(10)),
+            (
+                [&wav(16_000, 2, 32_000, 0)[..36], &wav(u32::MAX, 2, u32::MAX, 320_000)[12..]].concat(),
+                320_068,
+                Some(10),
+            ),
             (wav(0, 0, 0, 100), 144, None),
             // No length is told: to the end. A second piece of sound, behind a chunk of an odd length.
             (wav(16_000, 2, 32_000, 0), 44 + 320_000, Some(10)),
-            ([&wav(16_000, 2, 32_000, 2)[..], b"\0\0junk\x01\0\0\0\0\0data\0\x7d\0\0"].concat(), 64 + 32_000, Some(2)),
+            (
+                [&wav(16_000, 2, 32_000, 2)[..], b"\0\0junk\x01\0\0\0\0\0data\0\x7d\0\0"].concat(),
+                64 + 32_000,
+                Some(2),
+            ),
             // Packed, so its head tells nothing; and no WAV.
             (of_kind(0x55), 44 + 96_000, None),
             (of_kind(0x11), 44 + 96_000, None),
             (of_kind(7), 44 + 96_000, Some(2)),
             (wav(24_000, 2, 48_000, 0), 44, None),
-            (b"RIFF\0\0\0\0AVI ".iter().chain(&wav(24_000, 2, 48_000, 96_000)[12..]).copied().collect(), 96_044, None),
+            (
+                b"RIFF\0\0\0\0AVI ".iter().chain(&wav(24_000, 2, 48_000, 96_000)[12..]).copied().collect(),
+                96_044,
+                None,
+            ),
             (flac_of(441_001), 1_000, Some(11)),
             // It says a sample, and has ten seconds of them even if nothing is packed.
             (flac_of(1), 882_000, Some(10)),
