@@ -38,7 +38,8 @@ use crate::relay::{OnDisconnect, Relay};
 use crate::telemetry::{RequestLine, UpstreamError};
 use crate::tokens::ApiToken;
 use crate::wire::{
-    Ask, Call, Charge, Cut, Dialect, Form, Meter, Metering, Outgoing, Translation, UsageEvent, outgoing, percent,
+    Ask, Call, Charge, Cut, Dialect, Form, Meter, Metering, Outgoing, Translation, UsageEvent, outgoing,
+    percent,
 };
 
 use events::Events;

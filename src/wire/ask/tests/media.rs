@@ -45,7 +45,10 @@ fn a_part_that_tells_its_length_tells_the_right_one() {
     for (line, want) in [
         ("Content-Length: 2\r\n", "Content-Length: 12\r\n"),
         ("CONTENT-LENGTH:002\r\n", "CONTENT-LENGTH:12\r\n"),
-        ("Content-Type: text/plain\r\ncontent-length:  2 \r\n", "Content-Type: text/plain\r\ncontent-length:  12 \r\n"),
+        (
+            "Content-Type: text/plain\r\ncontent-length:  2 \r\n",
+            "Content-Type: text/plain\r\ncontent-length:  12 \r\n",
+        ),
         ("", ""),
     ] {
         let ask = of_parts(Form::ImageEdits, &[prompt.clone(), told(line, "m1"), file("image", "")]).unwrap();

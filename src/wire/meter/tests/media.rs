@@ -165,7 +165,8 @@ fn text_as_it_is() {
 fn speech_is_output() {
     let delta = "{\"type\":\"speech.audio.delta\",\"audio\":\"QQ==\"}";
     let done = |output: i64| {
-        let usage = format!("{{\"input_tokens\":5,\"output_tokens\":{output},\"total_tokens\":{}}}", 5 + output);
+        let usage =
+            format!("{{\"input_tokens\":5,\"output_tokens\":{output},\"total_tokens\":{}}}", 5 + output);
         format!("{{\"type\":\"speech.audio.done\",\"usage\":{usage}}}")
     };
     let told = |data: &[&str]| {
