@@ -27,6 +27,9 @@ struct Named {
     rate: Rate,
 }
 
+/// Whether two words are the same.
+type Same = fn(&str, &str) -> bool;
+
 impl ImagePrices {
     /// Reads one price, or a table with a `default`.
     ///
@@ -54,34 +57,44 @@ impl ImagePrices {
 
     /// The price of an image of what a request names. The key of just that, else of its size, else of its quality, else
     /// `default`. Where it names one of both and no key is of just that, or where it leaves one to the provider (`auto`),
-    /// the dearest of all that it may come to.
+    /// the dearest of all that it may come to. Some providers mind the case of letters and some do not: the dearer counts.
     pub(super) fn of(&self, size: Option<&str>, quality: Option<&str>) -> Rate {
-        let is_open = size == Some(AUTO) || quality == Some(AUTO);
-        let (size, quality) = (size.filter(|size| *size != AUTO), quality.filter(|quality| *quality != AUTO));
+        let exactly = self.spelled(str::eq, size, quality);
+        exactly.max(self.spelled(str::eq_ignore_ascii_case, size, quality))
+    }
+
+    fn spelled(&self, same: Same, size: Option<&str>, quality: Option<&str>) -> Rate {
+        let is_auto = |word: &&str| same(word, AUTO);
+        let is_open = size.as_ref().is_some_and(is_auto) || quality.as_ref().is_some_and(is_auto);
+        let (size, quality) = (size.filter(|size| !is_auto(size)), quality.filter(|word| !is_auto(word)));
         if is_open {
-            return self.dearest(size, quality);
+            return self.dearest(same, size, quality);
         }
-        let exact = self.just(size, quality);
+        let exact = self.just(same, size, quality);
         match (size, quality) {
             (None, None) => self.default,
             (Some(_), Some(_)) => {
-                let either = || self.just(size, None).or_else(|| self.just(None, quality));
+                let either = || self.just(same, size, None).or_else(|| self.just(same, None, quality));
                 exact.or_else(either).unwrap_or(self.default)
             }
-            _ => exact.unwrap_or_else(|| self.dearest(size, quality)),
+            _ => exact.unwrap_or_else(|| self.dearest(same, size, quality)),
         }
     }
 
     /// The price whose key names just this.
-    fn just(&self, size: Option<&str>, quality: Option<&str>) -> Option<Rate> {
-        let is_it = |named: &&Named| named.size.as_deref() == size && named.quality.as_deref() == quality;
+    fn just(&self, same: Same, size: Option<&str>, quality: Option<&str>) -> Option<Rate> {
+        let is_word = |own: &Option<String>, asked: Option<&str>| match (own, asked) {
+            (Some(own), Some(asked)) => same(own, asked),
+            (own, asked) => own.is_none() && asked.is_none(),
+        };
+        let is_it = |named: &&Named| is_word(&named.size, size) && is_word(&named.quality, quality);
         self.named.iter().find(is_it).map(|named| named.rate)
     }
 
     /// The dearest price that names nothing else than this, or less.
-    fn dearest(&self, size: Option<&str>, quality: Option<&str>) -> Rate {
+    fn dearest(&self, same: Same, size: Option<&str>, quality: Option<&str>) -> Rate {
         let agrees = |own: &Option<String>, asked: Option<&str>| {
-            own.as_deref().is_none_or(|own| asked.is_none_or(|asked| own == asked))
+            own.as_deref().is_none_or(|own| asked.is_none_or(|asked| same(own, asked)))
         };
         let fits = |named: &&Named| agrees(&named.size, size) && agrees(&named.quality, quality);
         self.named.iter().filter(fits).map(|named| named.rate).fold(self.default, Rate::max)
@@ -138,6 +151,11 @@ mod tests {
             ("1024x1024", "hd", "8"),
             ("1024x1024", "standard", "4"),
             ("1792x1024", "hd", "9"),
+            // In letters of another case: the dearer of both readings.
+            ("1024X1024", "HD", "8"),
+            ("1792X1024", "standard", "9"),
+            ("1024x1024", "LOW", "4"),
+            ("AUTO", "Auto", "9"),
             ("1024x1024", "low", "1"),
             ("512x512", "low", "2"),
             // Of a key of its own.

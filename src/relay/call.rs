@@ -20,7 +20,7 @@ use crate::relay::visit::{Visit, sign};
 use crate::relay::{Relay, follow_up, headers};
 use crate::telemetry::RequestLine;
 use crate::tokens::Caller;
-use crate::wire::{Ask, AskLimits, BodyType, Call, Charge, Translation};
+use crate::wire::{Ask, AskLimits, BodyType, Call, Charge, Form, Translation};
 
 /// How often a caller may be changed while it is let through.
 pub const CHANGES: usize = 8;
@@ -222,9 +222,11 @@ fn admit_free(
 
 fn failure_of(exchange: &Exchange, refusal: &Refusal, caller: &Caller) -> Failure {
     let (model, directory) = (&exchange.ask.model, &exchange.relay.directory);
-    let is_elsewhere = *refusal == Refusal::ModelNotFound
-        && exchange.only.is_some()
-        && Market::channel(&**directory, caller.token(), model, exchange.ask.form).is_some();
+    // What goes on from a response is not translated, so a channel of another dialect does not serve it either.
+    let is_served = |form| Market::channel(&**directory, caller.token(), model, form).is_some();
+    let forms = [Form::Responses, Form::Chat, Form::Messages, Form::Generate];
+    let is_elsewhere =
+        *refusal == Refusal::ModelNotFound && exchange.only.is_some() && forms.into_iter().any(is_served);
     let mut failure = if is_elsewhere {
         follow_up::served_elsewhere(model)
     } else {

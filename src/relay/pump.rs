@@ -38,7 +38,8 @@ use crate::relay::{OnDisconnect, Relay};
 use crate::telemetry::{RequestLine, UpstreamError};
 use crate::tokens::ApiToken;
 use crate::wire::{
-    Ask, Call, Cut, Dialect, Form, Meter, Metering, Outgoing, Translation, UsageEvent, outgoing, percent,
+    Ask, Call, Charge, Cut, Dialect, Form, Meter, Metering, Outgoing, Translation, UsageEvent, outgoing,
+    percent,
 };
 
 use events::Events;
@@ -238,9 +239,11 @@ impl Exchange {
         }
     }
 
-    /// Whether the exchange ends soon after its client has left.
+    /// Whether the exchange ends soon after its client has left. An image is billed whole, also one that comes in a stream, and
+    /// its last preview shows nearly all of it.
     fn may_abort(&self) -> bool {
-        self.ask.stream && self.relay.settings.on_disconnect == OnDisconnect::Abort
+        let is_billed_whole = self.call.charge == Charge::Metered(Metering::Images);
+        self.ask.stream && !is_billed_whole && self.relay.settings.on_disconnect == OnDisconnect::Abort
     }
 
     async fn relay_reply(

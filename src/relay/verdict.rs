@@ -6,7 +6,7 @@
 use crate::catalogue::{Shown, Terms, Tier};
 use crate::ledger::{Outcome, Settlement, UsageSource};
 use crate::money::Money;
-use crate::usage::Usage;
+use crate::usage::{TokenCount, Usage};
 use crate::wire::{Answer, Reading, ServiceTier};
 
 /// How an exchange with a provider ended.
@@ -100,9 +100,12 @@ impl Case<'_> {
         }
     }
 
-    /// The floor, and what was counted of the output.
+    /// The floor, and what was counted of the output. An image of which a part went by was made.
     fn counted(&self, outcome: Outcome) -> Settlement {
-        let usage = self.terms.counted(self.floor_usage, &self.shown());
+        let shown = self.shown();
+        let begun = TokenCount::clamped(i64::from(self.reading.has_output));
+        let shown = Shown { images: shown.images.max(begun), ..shown };
+        let usage = self.terms.counted(self.floor_usage, &shown);
         let source = if self.reading.suspect { UsageSource::Suspect } else { UsageSource::Estimated };
         let counted = self.settle(outcome, usage, source);
         Settlement { cost: counted.cost.max(self.floor), ..counted }
@@ -136,7 +139,6 @@ impl Case<'_> {
 mod tests {
     use super::*;
     use crate::catalogue::{Catalogue, Multiplier, PriceRow, Provider};
-    use crate::usage::TokenCount;
 
     fn terms() -> Terms {
         // 1 n$ a token of input, 10 n$ a token of output.

@@ -1,12 +1,12 @@
 //! Brings a database up to the schema of this program: makes one that is empty, and upgrades an older one step by step, of
 //! which a copy is kept first.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 
 use rusqlite::Connection;
 
-use crate::store::open::{APPLICATION_ID, OpenFault, sql_failed, with_suffix};
+use crate::store::open::{APPLICATION_ID, OpenFault, directory_of, sql_failed, with_suffix};
 
 /// What makes a new database.
 const SCHEMA: &str = include_str!("../../schema.sql");
@@ -38,12 +38,10 @@ pub fn bring_up(sql: &Connection, path: &Path) -> Result<(), OpenFault> {
     Ok(())
 }
 
-/// Keeps the database as it is under a name of its own, for whoever must go back: an older program opens no newer database.
+/// Keeps the database as it is under a name of its own, for whoever must go back: an older program opens no newer database. A copy
+/// of that name is of an earlier upgrade, after which somebody did go back, or of one that was cut short: this takes its place.
 fn keep_copy(sql: &Connection, path: &Path, version: usize) -> Result<(), OpenFault> {
     let kept = with_suffix(path, &format!(".version-{version}"));
-    if kept.exists() {
-        return Ok(());
-    }
     let failed = |error: &dyn std::fmt::Display| {
         OpenFault::Failed(format!(
             "the database must be upgraded, and a copy of it could not be kept at {} first, which needs as much room as \
@@ -58,7 +56,11 @@ fn keep_copy(sql: &Connection, path: &Path, version: usize) -> Result<(), OpenFa
     }
     let name = partial.to_str().ok_or_else(|| failed(&"its path is no UTF-8"))?;
     sql.execute("VACUUM INTO ?1", [name]).map_err(|error| failed(&error))?;
+    // SQLite does not flush what it copies.
+    let flush = |path: &Path| File::open(path).and_then(|file| file.sync_all());
+    flush(&partial).map_err(|error| failed(&error))?;
     fs::rename(&partial, &kept).map_err(|error| failed(&error))?;
+    flush(&directory_of(path)).map_err(|error| failed(&error))?;
     log::info!("the database as it was before its upgrade is kept at {}", kept.display());
     Ok(())
 }

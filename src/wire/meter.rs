@@ -277,7 +277,7 @@ impl Meter {
         Step::Fault
     }
 
-    /// Reads one JSON document; what cannot be read counts as output, byte by byte.
+    /// Reads one JSON document; what cannot be read counts as output, byte by byte, but where those would be of an image or of sound.
     fn document(&mut self, bytes: &[u8]) -> Document {
         let before = (self.output_bytes, self.has_output, self.tool_calls);
         let read = utf8(bytes).and_then(|text| {
@@ -296,7 +296,9 @@ impl Meter {
         });
         let Ok(document) = read else {
             (self.output_bytes, self.has_output, self.tool_calls) = before;
-            self.wrote(bytes.len());
+            if !matches!(self.metering, Metering::Images | Metering::Speech) {
+                self.wrote(bytes.len());
+            }
             self.seen.unreadable = true;
             self.suspect = true;
             return Document::default();

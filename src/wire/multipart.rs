@@ -135,10 +135,11 @@ impl Boundary {
 
     fn is_good(&self) -> bool {
         let is_inside = |byte: u8| {
-            let is_token = byte.is_ascii_alphanumeric() || b"'+_-.".contains(&byte);
-            is_token || (self.is_quoted && b"(),/:=? ".contains(&byte))
+            let is_token = byte.is_ascii_alphanumeric() || b"+_-.".contains(&byte);
+            // Of what must be quoted, some end it at a comma or a blank in spite of that.
+            is_token || (self.is_quoted && b"/:=".contains(&byte))
         };
-        (1..=70).contains(&self.text.len()) && self.text.bytes().all(is_inside) && !self.text.ends_with(' ')
+        (1..=70).contains(&self.text.len()) && self.text.bytes().all(is_inside)
     }
 }
 
@@ -182,6 +183,21 @@ pub(super) fn parts<'a>(body: &'a [u8], boundary: &Boundary) -> Result<Vec<Part<
 pub fn fields(body: &[u8]) -> Vec<(&str, &[u8])> {
     let parts = Boundary::of_body(body).and_then(|boundary| parts(body, &boundary).ok()).unwrap_or_default();
     parts.into_iter().map(|part| (part.name, body.get(part.value).unwrap_or_default())).collect()
+}
+
+/// Where the head of a part tells the length of its value, which stands at `value` in a body that was read before; `None` where it
+/// does not. The part is no file: its head holds nothing that could be taken for another's line.
+pub(super) fn told_length(body: &[u8], value: &Range<usize>) -> Option<Range<usize>> {
+    const LINE: &str = "content-length:";
+    let before = body.get(..value.start)?;
+    let mark = format!("--{}\r\n", Boundary::of_body(body)?.text);
+    let start = memmem::rfind(before, mark.as_bytes())?.checked_add(mark.len())?;
+    let head = std::str::from_utf8(before.get(start..)?).ok()?.to_ascii_lowercase();
+    let (_, line) = head.split_once(LINE)?;
+    let digits = line.trim_start_matches(' ');
+    let from = start.checked_add(head.len())?.checked_sub(digits.len())?;
+    let length = digits.bytes().take_while(u8::is_ascii_digit).count();
+    Some(from..from.checked_add(length)?)
 }
 
 /// The end of the part before a boundary at `at`: the new line before it belongs to the boundary.

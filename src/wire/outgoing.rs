@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::ask::{Ask, Place, StreamOptions};
 use super::endpoints::Dialect;
+use super::multipart::told_length;
 
 /// The fields that cap the output of OpenAI's chat; every one of them that is in a body is lowered. A channel's
 /// `output_cap_field` must be one of these, or a body could hold it twice.
@@ -44,8 +45,12 @@ pub fn outgoing(ask: &Ask, edits: &Outgoing<'_>) -> Bytes {
 fn rename(ask: &Ask, model: Option<&str>, list: &mut Vec<Edit>) {
     let Some(model) = model else { return };
     if ask.has_parts() {
-        // The value of a part stands there as it is.
-        list.extend((model != ask.model).then(|| (ask.marks().model.clone(), model.to_owned())));
+        if model != ask.model {
+            // The value of a part stands there as it is, and its head may tell its length.
+            let value = &ask.marks().model;
+            list.extend(told_length(&ask.body, value).map(|span| (span, model.len().to_string())));
+            list.push((value.clone(), model.to_owned()));
+        }
     } else if ask.form.dialect() == Dialect::Gemini {
         let repeated = ask.marks().repeated_models.iter().filter(|_| model != ask.model);
         list.extend(repeated.map(|own| (own.span.clone(), quoted(&format!("{}{model}", own.prefix)))));

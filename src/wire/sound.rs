@@ -1,6 +1,8 @@
 //! How long sound is, as it tells itself: WAV, MP3 and FLAC. A client may lie there, so what is held never rests on it alone;
 //! and only what a decoder goes by, too, is believed: the frames of an MP3, not the count of them in its head.
 
+mod flac;
+
 /// Bits a second of a frame of MPEG-1 and of MPEG-2 layer III, in thousands, by the index in its head.
 const RATES: [[i64; 15]; 2] = [
     [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320],
@@ -10,50 +12,66 @@ const RATES: [[i64; 15]; 2] = [
 /// Bytes of sound a second that are assumed of what is no frame in the midst of them: 32 kbit/s.
 const UNFRAMED: i64 = 4_000;
 
+/// Parts of a second of which a sample is a whole number, at any pitch of an MP3.
+const TICKS: i64 = 14_112_000;
+
 /// The seconds of the sound that begins with `head` and is `total` bytes long, rounded up; `None` where the head is of another kind
 /// or tells nothing.
 pub(super) fn seconds(head: &[u8], total: usize) -> Option<i64> {
     let total = i64::try_from(total).ok()?;
+    let is_whole = i64::try_from(head.len()) == Ok(total);
     let seconds = match head.get(..4)? {
         b"RIFF" => wave(head, total),
-        b"fLaC" => flac(head, total),
-        _ if i64::try_from(head.len()) == Ok(total) => frames(head),
+        b"fLaC" if is_whole => flac::of_frames(head),
+        b"fLaC" => flac::told(head, total),
+        _ if is_whole => frames(head),
         _ => mpeg(head, total),
     };
-    seconds.filter(|seconds| *seconds <= i64::from(i32::MAX))
+    seconds.filter(|seconds| (1..=i64::from(i32::MAX)).contains(seconds))
 }
 
-/// A WAV file: chunks, of which one tells the bytes a second and another is the sound.
+/// A WAV file: chunks, of which some tell the bytes a second and others are the sound. Only what is not packed is as long as they tell.
 fn wave(head: &[u8], total: i64) -> Option<i64> {
-    let mut at = 12_usize;
-    let mut rate = None;
-    loop {
-        let chunk = head.get(at..)?;
-        let name = chunk.get(..4)?;
-        let length = little(chunk.get(4..8)?);
-        if name == b"data" {
-            let rest = total.saturating_sub(i64::try_from(at).ok()?.saturating_add(8));
-            return up(rest.min(length), rate?);
+    let mut rest = head.get(8..)?.strip_prefix(b"WAVE")?;
+    let (mut at, mut rate, mut sound) = (12_i64, None, 0_i64);
+    while let (Some(name), Some(length)) = (rest.get(..4), rest.get(4..8)) {
+        let length = little(length);
+        match name {
+            // Where the length is not known yet, all that follows is sound; so it is for decoders where none is told.
+            b"data" => {
+                let behind = total.saturating_sub(at).saturating_sub(8);
+                let own = if length == 0 { behind } else { behind.min(length) };
+                sound = sound.saturating_add(own);
+            }
+            b"fmt " => {
+                let told = unpacked_rate(rest)?;
+                rate = Some(rate.map_or(told, |rate: i64| rate.min(told)));
+            }
+            _ => {}
         }
-        if name == b"fmt " {
-            let told = little(chunk.get(16..20)?);
-            let counted = little(chunk.get(12..16)?).saturating_mul(little(chunk.get(20..22)?));
-            // Of two rates that disagree the lower: it makes the sound longer.
-            rate = [told, counted].into_iter().filter(|rate| *rate > 0).min();
-        }
-        at = at.checked_add(8)?.checked_add(usize::try_from(length).ok()?)?;
+        // A chunk of an odd length is followed by a byte that is none of the next.
+        let step = length.saturating_add(length & 1).saturating_add(8);
+        at = at.saturating_add(step);
+        rest = rest.get(usize::try_from(step).ok()?..).unwrap_or_default();
     }
+    up(sound, rate?)
 }
 
-/// A FLAC file: its first block tells samples a second, and samples in all. There are never fewer than its bytes would be unpacked.
-fn flac(head: &[u8], total: i64) -> Option<i64> {
-    let block = head.get(18..26)?.iter().fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte));
-    let bits = |shift: u32, mask: u64| i64::try_from((block >> shift) & mask).ok();
-    let rate = bits(44, 0xF_FFFF)?;
-    let sample_bits = bits(41, 0x7)?.saturating_add(1).saturating_mul(bits(36, 0x1F)?.saturating_add(1));
-    let samples = bits(0, 0xF_FFFF_FFFF)?;
-    let told = up(samples, rate).filter(|_| samples > 0)?;
-    Some(told.max(up(total.saturating_mul(8), rate.saturating_mul(sample_bits))?))
+/// Bytes a second of sound that is not packed, as the chunk that begins here tells: of several rates that disagree the lowest, which
+/// makes the sound longest. `None` for packed sound: whoever unpacks it does not go by them.
+fn unpacked_rate(chunk: &[u8]) -> Option<i64> {
+    let kind = match little(chunk.get(8..10)?) {
+        // It stands further behind.
+        0xFFFE => little(chunk.get(32..34)?),
+        kind => kind,
+    };
+    let (channels, pitch) = (little(chunk.get(10..12)?), little(chunk.get(12..16)?));
+    let sample = up(little(chunk.get(22..24)?), 8)?.saturating_mul(channels);
+    // PCM of integers and of floats, A-law and µ-law.
+    let is_unpacked = matches!(kind, 1 | 3 | 6 | 7) && sample > 0;
+    let counted = pitch.saturating_mul(little(chunk.get(20..22)?));
+    let rates = [little(chunk.get(16..20)?), counted, pitch.saturating_mul(sample)];
+    rates.into_iter().filter(|rate| is_unpacked && *rate > 0).min()
 }
 
 /// The frame that begins an MP3, or goes on with it.
@@ -93,17 +111,17 @@ impl Frame {
     }
 }
 
-/// A whole MP3 file, frame by frame; what is no frame counts by its bytes.
+/// A whole MP3 file, frame by frame, each at its own pitch; what is no frame counts by its bytes.
 fn frames(file: &[u8]) -> Option<i64> {
     let mut rest = file.get(tags(file)?..)?;
-    let first = Frame::read(rest)?;
-    let mut samples = 0_i64;
-    while let Some(frame) = Frame::read(rest).filter(|frame| frame.pitch == first.pitch) {
-        samples = samples.saturating_add(frame.samples);
+    Frame::read(rest)?;
+    let mut ticks = 0_i64;
+    while let Some(frame) = Frame::read(rest) {
+        ticks = ticks.saturating_add(frame.samples.saturating_mul(TICKS).checked_div(frame.pitch)?);
         rest = rest.get(frame.length..).unwrap_or_default();
     }
     let unframed = up(i64::try_from(rest.len()).ok()?, UNFRAMED)?;
-    Some(up(samples, first.pitch)?.saturating_add(unframed))
+    Some(up(ticks, TICKS)?.saturating_add(unframed))
 }
 
 /// The beginning of an MP3: as long as all of it is at the rate of its first frame.
@@ -147,6 +165,13 @@ mod tests {
         head
     }
 
+    /// A WAV file of two seconds whose sound is packed in this manner.
+    fn of_kind(kind: u8) -> Vec<u8> {
+        let mut head = wav(24_000, 2, 48_000, 96_000);
+        head[20] = kind;
+        head
+    }
+
     /// A FLAC file of 44 100 samples a second, one channel of 16 bits, that says it has so many.
     fn flac_of(samples: u64) -> Vec<u8> {
         let mut flac = b"fLaC\0\0\0\x22\x10\0\x10\0\0\0\0\0\0\0".to_vec();
@@ -166,9 +191,32 @@ mod tests {
             (wav(24_000, 2, 48_000, u32::MAX), 44 + 96_000, Some(2)),
             (wav(24_000, 2, 48_000, 96_000), 44 + 48_000, Some(1)),
             (wav(24_000, 2, 48_000, 48_000), 44 + 96_000, Some(1)),
-            // The lower of two rates.
+            // The lowest of its rates, and of those of two heads; it is not longer for being wide.
             (wav(1, 1, 48_000, 100), 144, Some(100)),
+            (wav(16_000, u16::MAX, u32::MAX, 320_000), 320_044, Some(10)),
+            (
+                [&wav(16_000, 2, 32_000, 0)[..36], &wav(u32::MAX, 2, u32::MAX, 320_000)[12..]].concat(),
+                320_068,
+                Some(10),
+            ),
             (wav(0, 0, 0, 100), 144, None),
+            // No length is told: to the end. A second piece of sound, behind a chunk of an odd length.
+            (wav(16_000, 2, 32_000, 0), 44 + 320_000, Some(10)),
+            (
+                [&wav(16_000, 2, 32_000, 2)[..], b"\0\0junk\x01\0\0\0\0\0data\0\x7d\0\0"].concat(),
+                64 + 32_000,
+                Some(2),
+            ),
+            // Packed, so its head tells nothing; and no WAV.
+            (of_kind(0x55), 44 + 96_000, None),
+            (of_kind(0x11), 44 + 96_000, None),
+            (of_kind(7), 44 + 96_000, Some(2)),
+            (wav(24_000, 2, 48_000, 0), 44, None),
+            (
+                b"RIFF\0\0\0\0AVI ".iter().chain(&wav(24_000, 2, 48_000, 96_000)[12..]).copied().collect(),
+                96_044,
+                None,
+            ),
             (flac_of(441_001), 1_000, Some(11)),
             // It says a sample, and has ten seconds of them even if nothing is packed.
             (flac_of(1), 882_000, Some(10)),
@@ -203,6 +251,8 @@ mod tests {
             // What is no frame counts as 32 kbit/s.
             ([quick.repeat(38), vec![0; 4_001]].concat(), 3),
             ([quick.clone(), vec![0; 8_000]].concat(), 3),
+            // Frames of another pitch are as long as they are.
+            ([quick.clone(), slow.repeat(1_000)].concat(), 25),
         ] {
             assert_eq!(seconds(&file, file.len()), Some(want), "{} bytes", file.len());
         }

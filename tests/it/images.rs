@@ -240,6 +240,7 @@ fn what_each_end_costs() {
     let floor = 11 * 5_000;
     let made = 272 * 40_000;
     let page = Reply::body(200, "text/html", "<html>");
+    let cut = format!("{{\"data\":[{{\"b64_json\":\"{}", "A".repeat(100_000));
     for (model, reply, status, cost, outcome, source) in [
         // Nobody says: as many units as each was held at.
         ("i-token", Reply::json(200, &pictures(2, &Value::Null)), 200, floor + 2 * made, "ok", "estimated"),
@@ -263,7 +264,7 @@ fn what_each_end_costs() {
             "i-token",
             Reply::sse().event(&preview).event(error).end(),
             200,
-            floor,
+            floor + made,
             "upstream_error",
             "estimated",
         ),
@@ -276,8 +277,11 @@ fn what_each_end_costs() {
             "estimated",
         ),
         ("i-token", Reply::sse().event(error).end(), 502, 0, "void", "none"),
-        ("i-token", Reply::sse().event(&preview).end(), 200, floor, "upstream_error", "estimated"),
-        ("i-token", Reply::sse().event(&preview).close(), 200, floor, "upstream_error", "estimated"),
+        // What a preview shows was made.
+        ("i-token", Reply::sse().event(&preview).end(), 200, floor + made, "upstream_error", "estimated"),
+        ("i-token", Reply::sse().event(&preview).close(), 200, floor + made, "upstream_error", "estimated"),
+        // The bytes of an image are not counted as if they were text.
+        ("i-token", Reply::body(200, "application/json", &cut), 502, floor, "upstream_unknown", "estimated"),
     ] {
         let sent = reply.clone();
         let mock = Mock::start(move |_| sent.clone());
@@ -293,7 +297,7 @@ fn what_each_end_costs() {
     }
 }
 
-/// A plain answer is read to its end; a stream that is left costs what it shows, never nothing.
+/// An answer is read to its end, also one in a stream: its last preview is nearly the image, and its provider bills it whole.
 #[test]
 fn a_client_that_leaves_pays() {
     let gate = Gate::new();
@@ -309,15 +313,21 @@ fn a_client_that_leaves_pays() {
     assert_eq!(told(&gateway, &token), means(9 * 5_000 + 200 * 40_000, "client_gone", "provider"));
 
     let preview = event("image_generation.partial_image", &json!({}));
-    let mock = Mock::start(move |_| Reply::sse().event(&preview).hang());
-    let gateway = Gateway::start(settings(&mock));
-    for (model, cost) in [("i-each", 40_000_000), ("i-token", 11 * 5_000)] {
+    let done = event("image_generation.completed", &json!({"usage": usage(9, 0, 300)}));
+    for (model, cost) in [("i-each", 40_000_000), ("i-token", 9 * 5_000 + 300 * 40_000)] {
+        let gate = Gate::new();
+        let (shut, preview, done) = (gate.clone(), preview.clone(), done.clone());
+        let mock = Mock::start(move |_| Reply::sse().event(&preview).wait(&shut).event(&done).end());
+        let gateway = Gateway::start(settings(&mock));
         let token = rich(&gateway);
         let asked = body(model, &json!({"stream": true, "partial_images": 1}));
         let mut answer = gateway.open(&Request::post(MAKE, &asked).bearer(&token.key));
         assert!(answer.data().contains("partial_image"));
         drop(answer);
-        assert_eq!(told(&gateway, &token), means(cost, "client_gone", "estimated"), "{model}");
+        gate.open();
+        let (charged, outcome, source) = told(&gateway, &token);
+        assert_eq!((charged, source.as_str()), (cost, "provider"), "{model}");
+        assert!(outcome == "client_gone" || outcome == "ok", "{outcome}");
     }
 }
 

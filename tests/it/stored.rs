@@ -369,7 +369,9 @@ fn a_response_goes_on_from_another() {
         .channel("two", &two, "models = [\"r-*\", \"s-*\"]")
         .channel("one", &one, "models = [\"r-1\"]")
         .append(&prices());
-    let mut gateway = Gateway::start(settings(&one, &two));
+    let three = "[[channels]]\nname = \"three\"\nprovider = \"anthropic\"\nbase_url = \"http://127.0.0.1:9\"
+        api_keys = [\"env:PROVIDER_KEY_ONE\"]\nmodels = [\"c-1\"]";
+    let mut gateway = Gateway::start(settings(&one, &two).append(three));
     // The first costs 10 × 1 + 5 × 5; the second is held at 1000 and 100 × 5.
     let token = gateway.create(json!({"remain_quota": 35 + 1500}));
     ask(&gateway, &token, "r-1", &json!({})).expect(200);
@@ -391,10 +393,13 @@ fn a_response_goes_on_from_another() {
     // 1465 are left, and not enough.
     ask(&gateway, &token, "r-1", &json!({"previous_response_id": "resp_1", "max_output_tokens": null}))
         .expect(200);
-    let refused = ask(&gateway, &token, "s-1", &json!({"previous_response_id": "resp_0"}))
-        .refuses(400, "invalid_parameter");
-    assert_eq!(refused.json()["error"]["param"], "previous_response_id");
-    assert!(refused.message().contains("s-1"), "{}", refused.message());
+    // Of another channel, and of one of another dialect.
+    for model in ["s-1", "c-1"] {
+        let refused = ask(&gateway, &token, model, &json!({"previous_response_id": "resp_0"}))
+            .refuses(400, "invalid_parameter");
+        assert_eq!(refused.json()["error"]["param"], "previous_response_id");
+        assert!(refused.message().contains(model), "{}", refused.message());
+    }
     ask(&gateway, &token, "nowhere", &json!({"previous_response_id": "resp_0"}))
         .refuses(404, "model_not_found");
 

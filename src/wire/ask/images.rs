@@ -185,11 +185,11 @@ impl Reader<'_> {
     }
 
     fn short_word(&mut self, param: &'static str, word: &str) -> Option<String> {
-        if word.is_empty() || word.len() > LONGEST_WORD || word.chars().any(char::is_control) {
-            self.refuse(
-                param,
-                &format!("{param} must be 1 to {LONGEST_WORD} bytes without control characters"),
-            );
+        let is_good = (1..=LONGEST_WORD).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_graphic());
+        if !is_good {
+            let message =
+                format!("{param} must be 1 to {LONGEST_WORD} letters, digits and the like, without blanks");
+            self.refuse(param, &message);
         }
         Some(word.to_owned())
     }

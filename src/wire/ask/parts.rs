@@ -116,12 +116,23 @@ fn check_names(fields: &[Field<'_>], read: &[&str], lists: &[&str]) -> Result<()
         let is_list = lists.contains(&base);
         let is_known_otherwise = lookalike(base, read) || (has_brackets && read.contains(&base) && !is_list);
         let comes_again = seen.contains(&name) && !is_list && !name.ends_with("[]");
-        if base.is_empty() || is_known_otherwise || comes_again {
+        // Some turn a point into an underscore, and leave out brackets that are not closed, or not opened.
+        let joined = base.replace('.', "_");
+        let is_joined = joined != base && (read.contains(&joined.as_str()) || lookalike(&joined, read));
+        if !is_regular(name) || is_known_otherwise || is_joined || comes_again {
             return Err(FormFault::duplicate(name));
         }
         seen.push(name);
     }
     Ok(())
+}
+
+/// Whether a name is one without brackets, or has pairs of them behind it: `a`, `a[]`, `a[b][0]`.
+fn is_regular(name: &str) -> bool {
+    let (base, brackets) = name.split_at(name.find('[').unwrap_or(name.len()));
+    let inside = brackets.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let are_pairs = |inside: &str| inside.split("][").all(|key| !key.contains(['[', ']']));
+    !base.is_empty() && !base.contains(']') && (brackets.is_empty() || inside.is_some_and(are_pairs))
 }
 
 impl<'a> Reader<'a> {

@@ -8,6 +8,7 @@ impl Meter {
     /// Watches a piece of a reply that is sound by its content type.
     pub fn on_sound(&mut self, piece: &[u8]) {
         self.seen.answer |= !piece.is_empty();
+        self.has_output |= !piece.is_empty();
         self.media.hear(piece);
     }
 
@@ -26,6 +27,7 @@ impl Meter {
                 },
                 "audio" | "audio_data" | "data" => {
                     let is_sound = !matches!(cursor.skip()?, "null" | "\"\"");
+                    meter.has_output |= is_sound;
                     if is_sound && document.content == Content::None {
                         document.content = Content::Some;
                     }

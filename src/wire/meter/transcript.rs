@@ -87,10 +87,10 @@ impl Meter {
         Ok(self.usage(&mut Cursor::new(json))? || has_length)
     }
 
-    /// Takes a length in seconds as JSON spells it; what is no length is not believed.
+    /// Takes a length in seconds as JSON spells it; what is no length is not believed, nor is none at all.
     fn told_seconds(&mut self, json: &str) {
         match whole_seconds(json) {
-            Some(seconds) => self.media.told = self.media.told.max(Some(seconds)),
+            Some(seconds) => self.media.told = self.media.told.max(Some(seconds).filter(|told| *told > 0)),
             None => self.suspect |= json != "null",
         }
     }

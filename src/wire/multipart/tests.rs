@@ -41,7 +41,7 @@ fn content_types() {
     for (good, text, is_quoted) in [
         ("multipart/form-data; boundary=----WebKitFormBoundary7MA4", "----WebKitFormBoundary7MA4", false),
         ("Multipart/Form-Data;boundary=x", "x", false),
-        ("multipart/form-data; boundary=\"a b:c\"", "a b:c", true),
+        ("multipart/form-data; boundary=\"=/b:c=\"", "=/b:c=", true),
         ("multipart/form-data; charset=utf-8; Boundary=\"x\"", "x", true),
     ] {
         let want = Boundary { text: text.to_owned(), is_quoted };
@@ -57,6 +57,10 @@ fn content_types() {
         "boundary=\"x\"y",
         "boundary=\"x\\\"y\"",
         "boundary=\"x \"",
+        // Some take the boundary for the word before the comma or the blank, or within these quotes.
+        "boundary=\"x,y\"",
+        "boundary=\"x y\"",
+        "boundary='x'",
         "boundary=x; boundary=x",
         "boundary=x; boundary=y",
         "boundary=x, boundary=y",

@@ -35,6 +35,29 @@ fn fault(result: Result<Ask, AskFault>) -> String {
     }
 }
 
+/// A model's part whose head tells its length is sent with the length of its name at the provider.
+#[test]
+fn a_part_that_tells_its_length_tells_the_right_one() {
+    let told = |line: &str, value: &str| {
+        format!("--x\r\n{line}Content-Disposition: form-data; name=\"model\"\r\n\r\n{value}\r\n")
+    };
+    let prompt = part("prompt", "p\r\ncontent-length: 9");
+    for (line, want) in [
+        ("Content-Length: 2\r\n", "Content-Length: 12\r\n"),
+        ("CONTENT-LENGTH:002\r\n", "CONTENT-LENGTH:12\r\n"),
+        (
+            "Content-Type: text/plain\r\ncontent-length:  2 \r\n",
+            "Content-Type: text/plain\r\ncontent-length:  12 \r\n",
+        ),
+        ("", ""),
+    ] {
+        let ask = of_parts(Form::ImageEdits, &[prompt.clone(), told(line, "m1"), file("image", "")]).unwrap();
+        let other = Outgoing { model: Some("another-name"), cap: None, cap_field: "", ask_usage: false };
+        let sent = prompt.clone() + &told(want, "another-name") + &file("image", "") + "--x--\r\n";
+        assert_eq!(outgoing(&ask, &other), Bytes::from(sent), "{line}");
+    }
+}
+
 #[test]
 fn images_are_read_alike_in_both_forms() {
     let json = of_json(
@@ -104,6 +127,8 @@ fn fields_of_images_are_judged() {
         ("\"partial_images\":4", "partial_images"),
         ("\"size\":7", "size"),
         ("\"quality\":\"\"", "quality"),
+        ("\"quality\":\" hd\"", "quality"),
+        ("\"size\":\"1024x1024 \"", "size"),
         ("\"stream\":\"true\"", "stream"),
         ("\"prompt\":[\"a\"]", "twice prompt"),
         ("\"Model\":\"x\"", "twice Model"),
@@ -130,6 +155,16 @@ fn parts_that_are_read_twice_are_refused() {
         (part("model[0]", "x"), "twice model[0]"),
         (part("n[]", "1"), "twice n[]"),
         (part("[model]", "x"), "twice [model]"),
+        (part("model]", "x"), "twice model]"),
+        (part("]model", "x"), "twice ]model"),
+        (part("model[", "x"), "twice model["),
+        (part("a[b", "x"), "twice a[b"),
+        (part("a[b]c", "x"), "twice a[b]c"),
+        (part("a[[b]]", "x"), "twice a[[b]]"),
+        (part("a[b][0]", "x") + &part("a[b][1]", "x"), "fine"),
+        (part("partial.images", "3"), "twice partial.images"),
+        (part("Partial.images", "3"), "twice Partial.images"),
+        (part("a.b", "3"), "fine"),
         (part("user", "a") + &part("user", "b"), "twice user"),
         (part("seed", "1") + &part("seed", "2"), "twice seed"),
         (part("n", "1") + &part("n", "2"), "twice n"),

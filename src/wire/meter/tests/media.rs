@@ -49,8 +49,11 @@ fn images_and_their_usage() {
         ("{}", Answer::Empty, 0, false, false),
         ("<html>", Answer::Page, 0, false, false),
         ("", Answer::Nothing, 0, false, false),
+        ("{\"data\":[{\"b64_json\":\"QQQQQQQQ", Answer::Unreadable, 0, false, true),
     ] {
         let reading = images(body);
+        // The bytes of an image are no text.
+        assert_eq!(reading.output_bytes, 0, "{body}");
         let told = (reading.answer, reading.images.get(), reading.usage.is_some(), reading.suspect);
         assert_eq!(told, (answer, made, usage, suspect), "{body}");
     }
@@ -102,6 +105,9 @@ fn transcripts_and_their_usage() {
         ),
         ("{\"text\":\"hello\",\"usage\":{\"seconds\":-9}}", None, true),
         ("{\"text\":\"hello\",\"duration\":1e9}", None, true),
+        // Whatever was heard is longer than nothing.
+        ("{\"text\":\"hello\",\"usage\":{\"seconds\":0}}", None, false),
+        ("{\"text\":\"hello\",\"duration\":0.0}", None, false),
         ("{\"text\":\"hello\"}", None, false),
         ("{\"text\":\"\"}", None, false),
     ] {
@@ -152,6 +158,28 @@ fn text_as_it_is() {
     let reading = meter.reading();
     assert_eq!((reading.answer, reading.output_bytes, reading.has_output), (Answer::Given, 38, true));
     assert_eq!((reading.least_seconds.get(), reading.seconds, reading.usage), (3, None, None));
+}
+
+/// Speech that came without any use of output is not believed; its bytes are no text.
+#[test]
+fn speech_is_output() {
+    let delta = "{\"type\":\"speech.audio.delta\",\"audio\":\"QQ==\"}";
+    let done = |output: i64| {
+        let usage =
+            format!("{{\"input_tokens\":5,\"output_tokens\":{output},\"total_tokens\":{}}}", 5 + output);
+        format!("{{\"type\":\"speech.audio.done\",\"usage\":{usage}}}")
+    };
+    let told = |data: &[&str]| {
+        let reading = events(Metering::Speech, data).1;
+        (reading.has_output, reading.usage.is_some(), reading.suspect, reading.output_bytes)
+    };
+    assert_eq!(told(&[delta, &done(9)]), (true, true, false, 0));
+    assert_eq!(told(&[delta, &done(0)]), (true, false, true, 0));
+    assert_eq!(told(&[&done(0)]), (false, true, false, 0));
+    assert_eq!(told(&["{\"type\":\"speech.audio.delta\",\"audio\":\"QQ"]), (false, false, true, 0));
+    let mut meter = Meter::new(Metering::Speech, UsageEvent::Client);
+    meter.on_sound(&[0]);
+    assert!(meter.reading().has_output);
 }
 
 #[test]
