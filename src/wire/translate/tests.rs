@@ -1,5 +1,6 @@
 //! Both ways, from the documented shapes of both providers.
 
+mod mutations;
 mod pairs;
 
 use bytes::Bytes;

@@ -167,9 +167,6 @@ impl Told {
     }
 
     fn say(&mut self, delta: Option<Delta>) {
-        if delta.is_some() {
-            self.close_call();
-        }
         self.deltas.extend(delta);
     }
 
@@ -177,11 +174,10 @@ impl Told {
     fn call(&mut self, call: ToolCall) -> Result<(), NotAnAnswer> {
         let signature = call.extra_content.and_then(|extra| extra.google?.thought_signature);
         let Function { name, arguments } = call.function.unwrap_or_default();
-        let id = filled(call.id);
+        let (id, name) = (filled(call.id), filled(name));
         let index = match self.known(call.index, id.as_deref(), name.as_deref()) {
             Some(index) => index,
             None => {
-                self.close_call();
                 let index = self.calls.len();
                 let id = id.unwrap_or_else(|| format!("call_{}_{index}", self.answer));
                 self.calls.push(Call { number: call.index, id: id.clone(), has_arguments: false });
@@ -196,17 +192,21 @@ impl Told {
         Ok(())
     }
 
-    /// The call that this is more of. Most number them; some give all of them one number, some none.
+    /// The call that this is more of. Most number them; some give all of them one number, some none; some name it anew in each piece.
     fn known(&self, number: Option<u64>, id: Option<&str>, name: Option<&str>) -> Option<usize> {
         let is_more = number.is_some() || name.is_none();
         let is_same = |call: &Call| id.map_or(is_more, |id| id == call.id);
-        self.calls.iter().rposition(|call| call.number == number && is_same(call))
+        let is_numbered = |call: &&Call| call.number == number;
+        let of = |is_meant: &dyn Fn(&Call) -> bool| {
+            self.calls.iter().rposition(|call| is_numbered(&call) && is_meant(call))
+        };
+        // What has no name begins no call.
+        of(&is_same).or_else(|| if name.is_none() { of(&|_| true) } else { None })
     }
 
-    /// A call without arguments has an empty object of them.
-    fn close_call(&mut self) {
-        let index = self.calls.len().saturating_sub(1);
-        if let Some(call) = self.calls.last_mut().filter(|call| !call.has_arguments) {
+    /// Calls without arguments have an empty object of them. Until the end they may still come: some write several calls at once.
+    fn close_calls(&mut self) {
+        for (index, call) in self.calls.iter_mut().enumerate().filter(|(_, call)| !call.has_arguments) {
             call.has_arguments = true;
             self.deltas.push(Delta::Arguments { index, json: "{}".to_owned() });
         }
@@ -214,7 +214,7 @@ impl Told {
 
     /// Hears why the answer ended.
     fn finish(&mut self, reason: &str) {
-        self.close_call();
+        self.close_calls();
         let finish = match reason {
             "length" | "max_tokens" => Finish::Length,
             "content_filter" => Finish::Refused,

@@ -173,9 +173,10 @@ fn streams() {
         arguments(0, "{\"x\""),
         arguments(0, ":1}"),
         call(1, "b"),
-        arguments(1, "{}"),
         call(2, "c"),
         arguments(2, "{}"),
+        // Until the end they might have come.
+        arguments(1, "{}"),
         Delta::Finish(Finish::Calls),
         Delta::Figures(FIGURES),
     ];
@@ -198,6 +199,31 @@ fn streams_of_others() {
     let piece = |name: Option<&str>, json: &str| json!({"index": 0, "id": "a", "function": {"name": name, "arguments": json}});
     let deltas = two(piece(Some("f"), "{"), piece(None, "}"));
     assert_eq!(deltas, [begin(), call(0, "a"), arguments(0, "{"), arguments(0, "}")]);
+    // Both begun in one chunk, with words in between; then their arguments, mixed.
+    let begun = |index: i64, id: &str| json!({"index": index, "id": id, "function": {"name": "f", "arguments": ""}});
+    let argued = |index: i64, json: &str| json!({"index": index, "function": {"name": "", "arguments": json}});
+    let calls = |calls: &[Value]| chunk(&json!({"tool_calls": calls}), None);
+    let deltas = heard(&[
+        calls(&[begun(0, "a"), begun(1, "b")]),
+        chunk(&json!({"content": " "}), None),
+        calls(&[argued(0, "{\"x\":"), argued(1, "{}")]),
+        calls(&[argued(0, "1}")]),
+        chunk(&json!({}), Some("tool_calls")),
+    ]);
+    let mixed = [arguments(0, "{\"x\":"), arguments(1, "{}"), arguments(0, "1}")];
+    let want = [&[begin(), call(0, "a"), call(1, "b"), text(" ")], &mixed[..], &[Delta::Finish(Finish::Calls)]];
+    assert_eq!(deltas, want.concat());
+    // Another id with each piece: what has no name begins no call.
+    let deltas = two(piece(Some("f"), "{"), json!({"index": 0, "id": "z", "function": {"arguments": "}"}}));
+    assert_eq!(deltas, [begin(), call(0, "a"), arguments(0, "{"), arguments(0, "}")]);
+    // An empty reason with every chunk.
+    let deltas = heard(&[chunk(&json!({"content": "x"}), Some("")), chunk(&json!({}), Some("length"))]);
+    assert_eq!(deltas, [begin(), text("x"), Delta::Finish(Finish::Length)]);
+    // Usage before anything else is part of the answer.
+    let mut first = chunk(&json!({}), None);
+    (first["choices"], first["usage"]) = (json!([]), usage());
+    let deltas = heard(&[first, chunk(&json!({"content": "x"}), None)]);
+    assert_eq!(deltas, [begin(), Delta::Figures(FIGURES), text("x")]);
     // The end, its reason twice and usage in one chunk; Groq's place for usage.
     let mut last = chunk(&json!({"content": "x"}), Some("stop"));
     let mut again = chunk(&json!({}), Some("stop"));

@@ -173,6 +173,8 @@ fn what_is_refused() {
         (json!({"truncation": "auto"}), "truncation"),
         (json!({"top_logprobs": 2}), "top_logprobs"),
         (json!({"include": ["message.output_text.logprobs"]}), "include[0]"),
+        (json!({"prompt_cache_options": {"mode": "explicit", "prewarm": true}}), "prompt_cache_options.prewarm"),
+        (json!({"prompt_cache_options": {"comparison_response_id": "resp_1"}}), "prompt_cache_options.comparison_response_id"),
         (json!({"text": {"verbosity": "low"}}), "text.verbosity"),
         (json!({"text": {"format": {"type": "grammar"}}}), "text.format"),
         (json!({"text": {"format": {"type": "json_schema", "name": "n"}}}), "text.format"),
