@@ -100,7 +100,10 @@ fn a_plain_message() {
     let token = gateway.create(json!({"unlimited_quota": true, "rpm": 60}));
     let more = json!({"model": "m-alias", "system": "be brief", "temperature": 0.5, "stop_sequences": ["x"]});
     let request = Request::post(MESSAGES, &body(MESSAGES, &more)).header("x-api-key", &token.key);
-    let request = request.header("anthropic-version", "2023-06-01").header("anthropic-beta", "x").header("openai-beta", "x");
+    let request = request
+        .header("anthropic-version", "2023-06-01")
+        .header("anthropic-beta", "x")
+        .header("openai-beta", "x");
     let answer = gateway.send(&request).expect(200);
     let told = answer.json();
     assert_eq!(

@@ -130,3 +130,22 @@ impl Teller {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::meter::UsageEvent;
+
+    /// What is told may be kept until the end.
+    #[test]
+    fn a_stream_is_bounded() {
+        let asked =
+            Asked { created: 0, usage_event: UsageEvent::Gateway, body: Bytes::new(), model: "m".to_owned() };
+        let mut retelling = Retelling::new(Target::Chat, Source::Responses, asked);
+        retelling.heard = MOST_HEARD - 1;
+        let json = Bytes::from_static(b"{\"choices\":[{\"delta\":{\"content\":\"x\"}}]}");
+        let event = Event::plain(json.clone(), Some(0..json.len()));
+        assert!(retelling.tell(&event).is_ok());
+        assert_eq!(retelling.tell(&event), Err(NotAnAnswer));
+    }
+}

@@ -117,7 +117,9 @@ impl<'a> Value<'a> {
         while cursor.next_item(&mut array)? {
             // What is read of an item takes more room than the item: many small ones would take too much.
             if items.len() == MOST_ITEMS {
-                return Err(self.refuse(&format!("must hold at most {MOST_ITEMS} items where it is translated")));
+                return Err(
+                    self.refuse(&format!("must hold at most {MOST_ITEMS} items where it is translated"))
+                );
             }
             let item = serde_json::from_str(cursor.skip()?);
             let raw: &'a RawValue = item.map_err(|_| cursor.fault("expected a value"))?;
@@ -148,8 +150,7 @@ impl<'a> Value<'a> {
         };
         let mut cursor = Cursor::new(json);
         // As strictly as the body itself is read, in which it will stand.
-        let is_object =
-            cursor.kind() == Ok(Kind::Object) && cursor.skip().is_ok() && cursor.end().is_ok();
+        let is_object = cursor.kind() == Ok(Kind::Object) && cursor.skip().is_ok() && cursor.end().is_ok();
         let raw = RawValue::from_string(json.to_owned()).ok().filter(|_| is_object);
         raw.ok_or_else(|| self.refuse("must be the text of a JSON object"))
     }

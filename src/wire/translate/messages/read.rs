@@ -85,7 +85,9 @@ impl<'a> Draft<'a> {
     /// The form of the answer, which has two places.
     fn format(&mut self, value: &Value<'a>) -> Result<(), AskFault> {
         if self.prompt.format.is_some() {
-            return Err(value.refuse("must not stand beside another: of output_format and output_config.format one can be sent"));
+            return Err(value.refuse(
+                "must not stand beside another: of output_format and output_config.format one can be sent",
+            ));
         }
         self.prompt.format = Some(format(value)?);
         Ok(())

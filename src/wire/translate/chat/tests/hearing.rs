@@ -100,6 +100,18 @@ fn answers() {
     }
 }
 
+/// In a whole answer each call is one of its own, whatever it is called.
+#[test]
+fn calls_of_one_name() {
+    let call = json!({"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+    let body =
+        json!({"id": "chatcmpl-1", "model": "gpt-x", "choices": [{"message": {"tool_calls": [call, call]}}]});
+    let deltas = hear::whole(body.to_string().as_bytes()).unwrap();
+    let want =
+        [self::call(0, "a"), arguments(0, "{}"), self::call(1, "call_chatcmpl-1_1"), arguments(1, "{}")];
+    assert_eq!(deltas[1..5], want);
+}
+
 #[test]
 fn what_is_no_answer() {
     for body in [
@@ -200,8 +212,10 @@ fn streams_of_others() {
     let deltas = two(piece(Some("f"), "{"), piece(None, "}"));
     assert_eq!(deltas, [begin(), call(0, "a"), arguments(0, "{"), arguments(0, "}")]);
     // Both begun in one chunk, with words in between; then their arguments, mixed.
-    let begun = |index: i64, id: &str| json!({"index": index, "id": id, "function": {"name": "f", "arguments": ""}});
-    let argued = |index: i64, json: &str| json!({"index": index, "function": {"name": "", "arguments": json}});
+    let begun =
+        |index: i64, id: &str| json!({"index": index, "id": id, "function": {"name": "f", "arguments": ""}});
+    let argued =
+        |index: i64, json: &str| json!({"index": index, "function": {"name": "", "arguments": json}});
     let calls = |calls: &[Value]| chunk(&json!({"tool_calls": calls}), None);
     let deltas = heard(&[
         calls(&[begun(0, "a"), begun(1, "b")]),
@@ -211,8 +225,19 @@ fn streams_of_others() {
         chunk(&json!({}), Some("tool_calls")),
     ]);
     let mixed = [arguments(0, "{\"x\":"), arguments(1, "{}"), arguments(0, "1}")];
-    let want = [&[begin(), call(0, "a"), call(1, "b"), text(" ")], &mixed[..], &[Delta::Finish(Finish::Calls)]];
+    let want =
+        [&[begin(), call(0, "a"), call(1, "b"), text(" ")], &mixed[..], &[Delta::Finish(Finish::Calls)]];
     assert_eq!(deltas, want.concat());
+    // One id for two calls: the second gets one of its own, and keeps what follows.
+    let deltas = heard(&[
+        calls(&[begun(0, "a")]),
+        calls(&[argued(0, "{}")]),
+        calls(&[begun(1, "a")]),
+        calls(&[json!({"index": 1, "id": "a", "function": {"arguments": "{\"y\":1}"}})]),
+    ]);
+    let want =
+        [begin(), call(0, "a"), arguments(0, "{}"), call(1, "call_chatcmpl-1_1"), arguments(1, "{\"y\":1}")];
+    assert_eq!(deltas, want);
     // Another id with each piece: what has no name begins no call.
     let deltas = two(piece(Some("f"), "{"), json!({"index": 0, "id": "z", "function": {"arguments": "}"}}));
     assert_eq!(deltas, [begin(), call(0, "a"), arguments(0, "{"), arguments(0, "}")]);

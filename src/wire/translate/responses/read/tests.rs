@@ -173,8 +173,6 @@ fn what_is_refused() {
         (json!({"truncation": "auto"}), "truncation"),
         (json!({"top_logprobs": 2}), "top_logprobs"),
         (json!({"include": ["message.output_text.logprobs"]}), "include[0]"),
-        (json!({"prompt_cache_options": {"mode": "explicit", "prewarm": true}}), "prompt_cache_options.prewarm"),
-        (json!({"prompt_cache_options": {"comparison_response_id": "resp_1"}}), "prompt_cache_options.comparison_response_id"),
         (json!({"text": {"verbosity": "low"}}), "text.verbosity"),
         (json!({"text": {"format": {"type": "grammar"}}}), "text.format"),
         (json!({"text": {"format": {"type": "json_schema", "name": "n"}}}), "text.format"),
@@ -221,5 +219,26 @@ fn what_is_refused() {
         let named_either = named == param || (param == "user" && named == "safety_identifier");
         assert!(named_either, "{more}: {named}");
         assert!(message.starts_with(&named), "{message}");
+    }
+}
+
+/// What would ask for something else, or could not stand in what is sent.
+#[test]
+fn what_is_refused_within() {
+    for (more, param) in [
+        (
+            json!({"input": [{"type": "function_call", "call_id": "c", "name": "f", "arguments": "{\"x\":\"\\ud800\"}"}]}),
+            "input[0].arguments",
+        ),
+        (
+            json!({"prompt_cache_options": {"mode": "explicit", "prewarm": true}}),
+            "prompt_cache_options.prewarm",
+        ),
+        (
+            json!({"prompt_cache_options": {"comparison_response_id": "resp_1"}}),
+            "prompt_cache_options.comparison_response_id",
+        ),
+    ] {
+        assert_eq!(refused(&more).0, param, "{more}");
     }
 }
