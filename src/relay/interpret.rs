@@ -36,7 +36,7 @@ impl Exchange {
         self.target = translation.path_and_query();
         self.ask = ask.into();
         self.translation = Some(Box::new(translation));
-        translate_headers(&mut self.headers, self.call.form.dialect());
+        translate_headers(&mut self.headers, self.dialect, self.call.form.dialect());
         Ok(())
     }
 
@@ -74,16 +74,17 @@ impl Exchange {
     }
 }
 
-/// What the client's library says of itself in its own dialect is of no use in that of `to`.
-fn translate_headers(headers: &mut HeaderMap, to: Dialect) {
+/// What the client's library says of itself in its own dialect, `from`, is of no use in that of `to`. Nor does it ask for parts of
+/// Anthropic's API that are not finished: the shapes that are translated are those of one version.
+fn translate_headers(headers: &mut HeaderMap, from: Dialect, to: Dialect) {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if to != Dialect::OpenAi {
+    headers.remove("anthropic-beta");
+    if from != Dialect::OpenAi || to != Dialect::OpenAi {
         headers.remove("openai-beta");
     }
     if to == Dialect::Anthropic {
         headers.insert(HeaderName::from_static("anthropic-version"), HeaderValue::from_static(VERSION));
     } else {
         headers.remove("anthropic-version");
-        headers.remove("anthropic-beta");
     }
 }

@@ -87,6 +87,7 @@ fn a_plain_answer() {
     let token = gateway.create(json!({"unlimited_quota": true, "rpm": 60}));
     let request = Request::post(ROUTE, &chat("c-alias", &json!({"temperature": 0.5})));
     let request = request.header("x-stainless-lang", "python").header("openai-beta", "x");
+    let request = request.header("anthropic-beta", "fine-grained-tool-streaming-2025-05-14");
     let answer = gateway.send(&request.bearer(&token.key)).expect(200);
     let told = answer.json();
     assert_eq!(told["object"], "chat.completion");
@@ -115,7 +116,7 @@ fn a_plain_answer() {
     assert_eq!(got.json(), want);
     assert_eq!(got.header("x-api-key"), Some(mock.key()));
     assert_eq!(got.header("anthropic-version"), Some("2023-06-01"));
-    assert_eq!((got.header("authorization"), got.header("openai-beta")), (None, None));
+    assert_eq!(["authorization", "openai-beta", "anthropic-beta"].map(|name| got.header(name)), [None; 3]);
     assert_eq!(got.header("content-type"), Some("application/json"));
     assert_eq!(got.header("x-client-request-id"), answer.header("x-request-id"));
 }

@@ -100,7 +100,10 @@ fn a_plain_message() {
     let token = gateway.create(json!({"unlimited_quota": true, "rpm": 60}));
     let more = json!({"model": "m-alias", "system": "be brief", "temperature": 0.5, "stop_sequences": ["x"]});
     let request = Request::post(MESSAGES, &body(MESSAGES, &more)).header("x-api-key", &token.key);
-    let request = request.header("anthropic-version", "2023-06-01").header("anthropic-beta", "x");
+    let request = request
+        .header("anthropic-version", "2023-06-01")
+        .header("anthropic-beta", "x")
+        .header("openai-beta", "x");
     let answer = gateway.send(&request).expect(200);
     let told = answer.json();
     assert_eq!(
@@ -121,7 +124,8 @@ fn a_plain_message() {
     let want = json!({"model": "real", "messages": messages, "max_completion_tokens": 100, "temperature": 0.5, "stop": ["x"]});
     assert_eq!(got.json(), want);
     assert_eq!(got.header("authorization"), Some(format!("Bearer {}", mock.key()).as_str()));
-    assert_eq!(["anthropic-version", "anthropic-beta", "x-api-key"].map(|name| got.header(name)), [None; 3]);
+    let foreign = ["anthropic-version", "anthropic-beta", "openai-beta", "x-api-key"];
+    assert_eq!(foreign.map(|name| got.header(name)), [None; 4]);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use serde::de::IgnoredAny;
 
 use super::proof::marked;
 use super::telling::Delta;
+use super::value::BLANKS;
 
 /// Something that an answer holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -195,6 +196,7 @@ impl Block {
 
 /// Whether `json` is an object, whole.
 pub(super) fn is_object(json: &str) -> bool {
-    let json = json.trim();
+    // Blanks as JSON has them: other ones are no part of it.
+    let json = json.trim_matches(BLANKS);
     json.starts_with('{') && json.ends_with('}') && serde_json::from_str::<IgnoredAny>(json).is_ok()
 }

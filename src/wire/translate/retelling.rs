@@ -23,11 +23,20 @@ pub(super) fn whole(from: Target, to: Source, asked: &Asked, body: &[u8]) -> Res
     })
 }
 
+/// The most bytes of content that one stream may hold: some dialects repeat all of it at the end, so it is kept until then.
+const MOST_HEARD: usize = 64 * 1024 * 1024;
+
+/// What a delta takes beside its words, in bytes, at least.
+const FRAME: usize = 64;
+
 /// Tells a stream, event by event.
 #[derive(Debug)]
 pub struct Retelling {
     hearer: Hearer,
     teller: Teller,
+    is_begun: bool,
+    /// Bytes of content that were heard.
+    heard: usize,
 }
 
 #[derive(Debug)]
@@ -56,17 +65,25 @@ impl Retelling {
             Source::Messages => Teller::Messages(messages::tell::Stream::new(&asked)),
             Source::Responses => Teller::Responses(Box::new(responses::tell::Stream::new(asked))),
         };
-        Self { hearer, teller }
+        Self { hearer, teller, is_begun: false, heard: 0 }
     }
 
     /// What the client is told of `event`; nothing of one that has no counterpart, or that only ends the stream.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When it cannot be read, or is more than may be kept.
     pub fn tell(&mut self, event: &Event) -> Result<Bytes, NotAnAnswer> {
         let mut out = Vec::new();
         for delta in self.hearer.event(event)? {
-            self.teller.delta(&delta, &mut out);
+            // An answer begins once, or it would change its name.
+            let is_begun = std::mem::replace(&mut self.is_begun, true);
+            self.heard = self.heard.saturating_add(size(&delta));
+            if self.heard > MOST_HEARD {
+                return Err(NotAnAnswer);
+            }
+            if !(is_begun && matches!(delta, Delta::Begin { .. })) {
+                self.teller.delta(&delta, &mut out);
+            }
         }
         Ok(out.into())
     }
@@ -80,6 +97,17 @@ impl Retelling {
             Teller::Responses(stream) => stream.end(&mut out),
         }
         out.into()
+    }
+}
+
+/// About what is kept of it.
+fn size(delta: &Delta) -> usize {
+    match delta {
+        Delta::Text(words) | Delta::Thought(words) | Delta::Refusal(words) => words.len(),
+        Delta::Arguments { json, .. } => json.len(),
+        Delta::Signature(proof) => proof.len().saturating_add(FRAME),
+        Delta::Call { id, name, .. } => id.len().saturating_add(name.len()).saturating_add(FRAME),
+        Delta::Begin { .. } | Delta::Finish(_) | Delta::Figures(_) => 0,
     }
 }
 
@@ -100,5 +128,24 @@ impl Teller {
             Self::Messages(stream) => stream.delta(delta, out),
             Self::Responses(stream) => stream.delta(delta, out),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::meter::UsageEvent;
+
+    /// What is told may be kept until the end.
+    #[test]
+    fn a_stream_is_bounded() {
+        let asked =
+            Asked { created: 0, usage_event: UsageEvent::Gateway, body: Bytes::new(), model: "m".to_owned() };
+        let mut retelling = Retelling::new(Target::Chat, Source::Responses, asked);
+        retelling.heard = MOST_HEARD - 1;
+        let json = Bytes::from_static(b"{\"choices\":[{\"delta\":{\"content\":\"x\"}}]}");
+        let event = Event::plain(json.clone(), Some(0..json.len()));
+        assert!(retelling.tell(&event).is_ok());
+        assert_eq!(retelling.tell(&event), Err(NotAnAnswer));
     }
 }

@@ -46,8 +46,8 @@ pub(super) enum Delta {
         /// The provider's proof that it thought before it called.
         signature: Option<String>,
     },
-    /// More of a call's arguments: pieces of one JSON object. A call without any is `{}`, said before the next delta of another kind
-    /// at the latest.
+    /// More of a call's arguments: pieces of one JSON object. A call without any is `{}`, said before [`Delta::Finish`] at the
+    /// latest.
     Arguments {
         /// Of [`Delta::Call`].
         index: usize,

@@ -1,5 +1,6 @@
 //! Both ways, from the documented shapes of both providers.
 
+mod mutations;
 mod pairs;
 
 use bytes::Bytes;
@@ -282,6 +283,15 @@ fn messages_that_cannot_be_said_are_refused_by_name() {
         (part(json!({"type": "input_audio", "input_audio": {"data": "QUJD"}})), ".content[0].input_audio"),
         (part(json!({"type": "file", "file": {"file_id": "f"}})), ".content[0].file"),
         (part(json!({"type": "odd"})), ".content[0]"),
+        // It would stand in what is sent.
+        (
+            called(json!({"id": "a", "function": {"name": "f", "arguments": "{\"x\":\"\\ud800\"}"}})),
+            ".tool_calls[0].function.arguments",
+        ),
+        (
+            called(json!({"id": "a", "function": {"name": "f", "arguments": "\u{a0}{}"}})),
+            ".tool_calls[0].function.arguments",
+        ),
         (part(json!({"type": "image_url", "image_url": {"url": "http://x"}})), ".content[0].image_url.url"),
         (
             part(json!({"type": "image_url", "image_url": {"url": "data:image/tiff;base64,QUJD"}})),
@@ -459,10 +469,32 @@ fn streams_that_end_otherwise() {
         "{\"type\":\"message_start\"}",
         "7",
         "{\"type\":\"content_block_delta\",\"index\":3,\"delta\":{\"partial_json\":\"x\"}}",
+        "{\"type\":\"content_block_start\",\"content_block\":{\"type\":\"tool_use\",\"id\":\"a\",\"name\":\"f\",\"input\":\"x\"}}",
     ] {
         let mut splitter = Splitter::new(1 << 20);
         splitter.push(Bytes::from(format!("data: {data}\n\n")));
         let event = splitter.next_event().unwrap().unwrap();
         assert_eq!(translation(UsageEvent::Gateway).stream().tell(&event), Err(NotAnAnswer), "{data}");
     }
+}
+
+/// Defaults say nothing, however they are spelled.
+#[test]
+fn defaults_in_other_spellings() {
+    let body = "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\
+        \"modalities\":[ \"te\\u0078t\" ],\"logit_bias\":{\n},\"verbosity\":\"m\\u0065dium\"}";
+    let ask = Ask::parse(Form::Chat, Bytes::from(body), &AskLimits { max_choices: 1 }).unwrap();
+    assert!(Translation::of(&ask, Target::Messages, manner("x"), NOW).is_ok());
+}
+
+/// What is read of an array takes more room than the array.
+#[test]
+fn arrays_are_bounded() {
+    let parts = |count: usize| {
+        let parts = vec![json!({"type": "text", "text": "a"}); count];
+        translated(&json!({"messages": [{"role": "user", "content": parts}]}), "x").map(|_| ())
+    };
+    assert_eq!(parts(65_536), Ok(()));
+    let Err(AskFault::Parameter { param, .. }) = parts(65_537) else { panic!("taken") };
+    assert_eq!(param, "messages[0].content");
 }

@@ -8,7 +8,16 @@ use serde_json::value::RawValue;
 use super::prompt::Set;
 use crate::wire::ask::AskFault;
 use crate::wire::endpoints::Dialect;
-use crate::wire::json::{JsonFault, members};
+use crate::wire::json::{Cursor, JsonFault, Kind, members};
+
+/// The longest spelling of something that says nothing, in bytes.
+const LONGEST_IDLE: usize = 256;
+
+/// The most items of an array that is read one by one.
+const MOST_ITEMS: usize = 65_536;
+
+/// What stands between words of JSON.
+pub(super) const BLANKS: [char; 4] = [' ', '\t', '\n', '\r'];
 
 /// See the file's head.
 #[derive(Clone, Debug)]
@@ -28,6 +37,13 @@ pub(super) const fn company(dialect: Dialect) -> &'static str {
         Dialect::Anthropic => "Anthropic",
         Dialect::Gemini => "Google",
     }
+}
+
+/// Whether both are the same JSON, however they are spelled.
+fn is_same(one: &str, other: &str) -> bool {
+    // Nothing that says nothing is long, but for its blanks.
+    let read = |json: &str| serde_json::from_str::<serde_json::Value>(json).ok();
+    other.len() < LONGEST_IDLE && read(other).is_some_and(|other| read(one) == Some(other))
 }
 
 impl<'a> Value<'a> {
@@ -65,7 +81,8 @@ impl<'a> Value<'a> {
 
     /// Refuses it unless it is null or one of `idle`, which say nothing either.
     pub(super) fn must_be_idle(&self, idle: &[&str]) -> Result<(), AskFault> {
-        if self.is_null() || idle.contains(&self.raw.get()) { Ok(()) } else { Err(self.inexpressible()) }
+        let is_idle = |idle: &&str| *idle == self.raw.get() || is_same(idle, self.raw.get());
+        if self.is_null() || idle.iter().any(is_idle) { Ok(()) } else { Err(self.inexpressible()) }
     }
 
     /// Whether it is a string.
@@ -91,10 +108,24 @@ impl<'a> Value<'a> {
 
     /// The items of the array it must be.
     pub(super) fn items(&self) -> Result<Vec<Self>, AskFault> {
-        let items: Vec<&'a RawValue> =
-            serde_json::from_str(self.raw.get()).map_err(|_| self.refuse("must be an array"))?;
-        let at = |(index, raw)| Self { path: format!("{}[{index}]", self.path), raw, to: self.to };
-        Ok(items.into_iter().enumerate().map(at).collect())
+        let mut cursor = Cursor::new(self.raw.get());
+        if cursor.kind()? != Kind::Array {
+            return Err(self.refuse("must be an array"));
+        }
+        let mut items = Vec::new();
+        let mut array = cursor.enter()?;
+        while cursor.next_item(&mut array)? {
+            // What is read of an item takes more room than the item: many small ones would take too much.
+            if items.len() == MOST_ITEMS {
+                return Err(
+                    self.refuse(&format!("must hold at most {MOST_ITEMS} items where it is translated"))
+                );
+            }
+            let item = serde_json::from_str(cursor.skip()?);
+            let raw: &'a RawValue = item.map_err(|_| cursor.fault("expected a value"))?;
+            items.push(Self { path: format!("{}[{}]", self.path, items.len()), raw, to: self.to });
+        }
+        Ok(items)
     }
 
     /// The members of the object it must be.
@@ -108,6 +139,20 @@ impl<'a> Value<'a> {
             (name, Self { path, raw, to: self.to })
         };
         Ok(members.into_iter().map(at).collect())
+    }
+
+    /// The JSON object that the string it must be holds, as it is spelled there; an empty one of an empty text.
+    pub(super) fn object_text(&self) -> Result<Box<RawValue>, AskFault> {
+        let text = self.text()?;
+        let json = match text.trim_matches(BLANKS) {
+            "" => "{}",
+            json => json,
+        };
+        let mut cursor = Cursor::new(json);
+        // As strictly as the body itself is read, in which it will stand.
+        let is_object = cursor.kind() == Ok(Kind::Object) && cursor.skip().is_ok() && cursor.end().is_ok();
+        let raw = RawValue::from_string(json.to_owned()).ok().filter(|_| is_object);
+        raw.ok_or_else(|| self.refuse("must be the text of a JSON object"))
     }
 
     /// The object it must be, passed on as it was sent.

@@ -107,7 +107,7 @@ pub(in crate::wire::translate) fn whole(body: &[u8]) -> Result<Vec<Delta>, NotAn
     told.deltas.push(Delta::Begin { id, model: completion.model.unwrap_or_default() });
     let calls = told.words(choice.message);
     for call in calls {
-        told.call(call)?;
+        told.begin_call(call)?;
     }
     told.finish(choice.finish_reason.as_deref().unwrap_or_default());
     told.deltas.push(Delta::Figures(Counts::read(completion.usage).figures()));
@@ -130,6 +130,7 @@ struct Told {
 struct Call {
     /// The provider's number of it, if it numbers them.
     number: Option<u64>,
+    /// The provider's name of it.
     id: String,
     has_arguments: bool,
 }
@@ -167,46 +168,59 @@ impl Told {
     }
 
     fn say(&mut self, delta: Option<Delta>) {
-        if delta.is_some() {
-            self.close_call();
-        }
         self.deltas.extend(delta);
     }
 
     /// Hears a call, or more of one.
-    fn call(&mut self, call: ToolCall) -> Result<(), NotAnAnswer> {
-        let signature = call.extra_content.and_then(|extra| extra.google?.thought_signature);
-        let Function { name, arguments } = call.function.unwrap_or_default();
-        let id = filled(call.id);
-        let index = match self.known(call.index, id.as_deref(), name.as_deref()) {
-            Some(index) => index,
-            None => {
-                self.close_call();
-                let index = self.calls.len();
-                let id = id.unwrap_or_else(|| format!("call_{}_{index}", self.answer));
-                self.calls.push(Call { number: call.index, id: id.clone(), has_arguments: false });
-                self.deltas.push(Delta::Call { index, id, name: name.ok_or(NotAnAnswer)?, signature });
-                index
-            }
-        };
-        if let (Some(json), Some(call)) = (filled(arguments), self.calls.get_mut(index)) {
-            call.has_arguments = true;
-            self.deltas.push(Delta::Arguments { index, json });
+    fn call(&mut self, mut call: ToolCall) -> Result<(), NotAnAnswer> {
+        let function = call.function.get_or_insert_default();
+        function.name = function.name.take().filter(|name| !name.is_empty());
+        call.id = call.id.filter(|id| !id.is_empty());
+        match self.known(&call) {
+            Some(index) => self.argue(index, call.function.and_then(|function| function.arguments)),
+            None => return self.begin_call(call),
         }
         Ok(())
     }
 
-    /// The call that this is more of. Most number them; some give all of them one number, some none.
-    fn known(&self, number: Option<u64>, id: Option<&str>, name: Option<&str>) -> Option<usize> {
-        let is_more = number.is_some() || name.is_none();
-        let is_same = |call: &Call| id.map_or(is_more, |id| id == call.id);
-        self.calls.iter().rposition(|call| call.number == number && is_same(call))
+    /// Hears a call that is none of those before it.
+    fn begin_call(&mut self, call: ToolCall) -> Result<(), NotAnAnswer> {
+        let signature = call.extra_content.and_then(|extra| extra.google?.thought_signature);
+        let Function { name, arguments } = call.function.unwrap_or_default();
+        let index = self.calls.len();
+        let made = format!("call_{}_{index}", self.answer);
+        let given = filled(call.id).unwrap_or_else(|| made.clone());
+        // A name that another call has would make one of two.
+        let is_taken = self.calls.iter().any(|call| call.id == given);
+        let id = if is_taken { made } else { given.clone() };
+        self.calls.push(Call { number: call.index, id: given, has_arguments: false });
+        self.deltas.push(Delta::Call { index, id, name: filled(name).ok_or(NotAnAnswer)?, signature });
+        self.argue(index, arguments);
+        Ok(())
     }
 
-    /// A call without arguments has an empty object of them.
-    fn close_call(&mut self) {
-        let index = self.calls.len().saturating_sub(1);
-        if let Some(call) = self.calls.last_mut().filter(|call| !call.has_arguments) {
+    fn argue(&mut self, index: usize, arguments: Option<String>) {
+        if let (Some(json), Some(call)) = (filled(arguments), self.calls.get_mut(index)) {
+            call.has_arguments = true;
+            self.deltas.push(Delta::Arguments { index, json });
+        }
+    }
+
+    /// The call that this is more of. Most number them; some give all of them one number, some none; some name it anew in each piece.
+    fn known(&self, more: &ToolCall) -> Option<usize> {
+        let is_nameless = more.function.as_ref().is_none_or(|function| function.name.is_none());
+        let is_more = more.index.is_some() || is_nameless;
+        let is_same = |call: &Call| more.id.as_ref().map_or(is_more, |id| *id == call.id);
+        let last = |is_meant: &dyn Fn(&Call) -> bool| {
+            self.calls.iter().rposition(|call| call.number == more.index && is_meant(call))
+        };
+        // What has no name begins no call.
+        last(&is_same).or_else(|| if is_nameless { last(&|_| true) } else { None })
+    }
+
+    /// Calls without arguments have an empty object of them. Until the end they may still come: some write several calls at once.
+    fn close_calls(&mut self) {
+        for (index, call) in self.calls.iter_mut().enumerate().filter(|(_, call)| !call.has_arguments) {
             call.has_arguments = true;
             self.deltas.push(Delta::Arguments { index, json: "{}".to_owned() });
         }
@@ -214,7 +228,7 @@ impl Told {
 
     /// Hears why the answer ended.
     fn finish(&mut self, reason: &str) {
-        self.close_call();
+        self.close_calls();
         let finish = match reason {
             "length" | "max_tokens" => Finish::Length,
             "content_filter" => Finish::Refused,

@@ -94,11 +94,15 @@ struct Told<'a> {
 
 /// The chat completion that `deltas` are.
 pub(in crate::wire::translate) fn whole(deltas: &[Delta], asked: &Asked) -> Vec<u8> {
-    let (mut id, mut model, mut finish, mut figures) = ("", asked.model.as_str(), "stop", Figures::default());
+    let (mut id, mut model) = (own_id(asked.created), asked.model.clone());
+    let (mut finish, mut figures) = ("stop", Figures::default());
     let mut message = Told { role: "assistant", ..Told::default() };
     for delta in deltas {
         match delta {
-            Delta::Begin { id: given, model: named } => (id, model) = (given, named),
+            Delta::Begin { id: given, model: called } => {
+                named(&mut id, given);
+                named(&mut model, called);
+            }
             Delta::Text(text) => message.content.get_or_insert_default().push_str(text),
             Delta::Thought(text) => message.reasoning_content.get_or_insert_default().push_str(text),
             Delta::Refusal(text) => message.refusal.get_or_insert_default().push_str(text),
@@ -118,9 +122,21 @@ pub(in crate::wire::translate) fn whole(deltas: &[Delta], asked: &Asked) -> Vec<
     }
     let choices = [Choice { index: 0, message, logprobs: None, finish_reason: finish }];
     let usage = Usage::of(figures);
-    let completion =
-        Completion { id, object: "chat.completion", created: asked.created, model, choices, usage };
+    let (id, model, created) = (id.as_str(), model.as_str(), asked.created);
+    let completion = Completion { id, object: "chat.completion", created, model, choices, usage };
     serde_json::to_vec(&completion).expect("strings and numbers can always be written as JSON")
+}
+
+/// The name of an answer that its provider gives none.
+fn own_id(created: i64) -> String {
+    format!("chatcmpl-{created}")
+}
+
+/// Takes the provider's name of something, where it has one.
+fn named(name: &mut String, given: &str) {
+    if !given.is_empty() {
+        given.clone_into(name);
+    }
 }
 
 /// OpenAI's word for why an answer ended.

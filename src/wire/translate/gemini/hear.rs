@@ -11,16 +11,20 @@ use crate::wire::sse::Event;
 use crate::wire::translate::NotAnAnswer;
 use crate::wire::translate::telling::{Delta, Figures, Finish};
 
-/// An answer, or a chunk of one. What is not known of it is passed over.
+/// An answer, or a chunk of one. What is not known of it is passed over. Each name may also be spelled in snake_case, as the meter reads
+/// it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Answer<'a> {
     #[serde(borrow)]
     candidates: Option<Vec<Candidate<'a>>>,
+    #[serde(alias = "prompt_feedback")]
     prompt_feedback: Option<Feedback>,
-    #[serde(borrow)]
+    #[serde(borrow, alias = "usage_metadata")]
     usage_metadata: Option<&'a RawValue>,
+    #[serde(alias = "model_version")]
     model_version: Option<String>,
+    #[serde(alias = "response_id")]
     response_id: Option<String>,
 }
 
@@ -29,7 +33,9 @@ struct Answer<'a> {
 struct Candidate<'a> {
     #[serde(borrow)]
     content: Option<Content<'a>>,
+    #[serde(alias = "finish_reason")]
     finish_reason: Option<String>,
+    #[serde(alias = "finish_message")]
     finish_message: Option<String>,
 }
 
@@ -44,9 +50,11 @@ struct Content<'a> {
 struct Part<'a> {
     text: Option<String>,
     thought: Option<bool>,
+    #[serde(alias = "thought_signature")]
     thought_signature: Option<String>,
-    #[serde(borrow)]
+    #[serde(borrow, alias = "function_call")]
     function_call: Option<FunctionCall<'a>>,
+    #[serde(alias = "inline_data")]
     inline_data: Option<IgnoredAny>,
 }
 
@@ -61,7 +69,9 @@ struct FunctionCall<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Feedback {
+    #[serde(alias = "block_reason")]
     block_reason: Option<String>,
+    #[serde(alias = "block_reason_message")]
     block_reason_message: Option<String>,
 }
 
@@ -69,10 +79,15 @@ struct Feedback {
 #[derive(Copy, Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Usage {
+    #[serde(alias = "prompt_token_count")]
     prompt_token_count: Option<i64>,
+    #[serde(alias = "cached_content_token_count")]
     cached_content_token_count: Option<i64>,
+    #[serde(alias = "tool_use_prompt_token_count")]
     tool_use_prompt_token_count: Option<i64>,
+    #[serde(alias = "candidates_token_count")]
     candidates_token_count: Option<i64>,
+    #[serde(alias = "thoughts_token_count")]
     thoughts_token_count: Option<i64>,
 }
 

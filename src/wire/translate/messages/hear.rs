@@ -84,7 +84,7 @@ pub(in crate::wire::translate) fn whole(body: &[u8]) -> Result<Vec<Delta>, NotAn
     let mut calls = 0;
     for block in message.content {
         if block.kind == "tool_use" {
-            let json = block.input.map_or("{}", RawValue::get).to_owned();
+            let json = block.arguments()?.to_owned();
             deltas.push(block.called(calls)?);
             deltas.push(Delta::Arguments { index: calls, json });
             calls += 1;
@@ -102,6 +102,12 @@ impl Block<'_> {
     fn called(self, index: usize) -> Result<Delta, NotAnAnswer> {
         let (Some(id), Some(name)) = (self.id, self.name) else { return Err(NotAnAnswer) };
         Ok(Delta::Call { index, id, name, signature: None })
+    }
+
+    /// The object of arguments that it has so far.
+    fn arguments(&self) -> Result<&str, NotAnAnswer> {
+        let json = self.input.map_or("{}", RawValue::get);
+        if json.starts_with('{') { Ok(json) } else { Err(NotAnAnswer) }
     }
 
     /// What it says, where it is no call.

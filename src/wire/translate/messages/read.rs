@@ -61,7 +61,7 @@ impl<'a> Draft<'a> {
             "thinking" => self.thinking = Some(value.set(thinking(value)?)),
             "output_config" => self.output_config(value)?,
             // The older place of `output_config.format`.
-            "output_format" => prompt.format = Some(format(value)?),
+            "output_format" => self.format(value)?,
             "service_tier" => prompt.tier = tier(value)?,
             "cache_control" => cache_control(value)?,
             "context_management" => context_edits(value)?,
@@ -75,10 +75,21 @@ impl<'a> Draft<'a> {
             match name.as_ref() {
                 _ if value.is_null() => {}
                 "effort" => self.effort = Some(value.set(effort(&value)?)),
-                "format" => self.prompt.format = Some(format(&value)?),
+                "format" => self.format(&value)?,
                 _ => return Err(value.inexpressible()),
             }
         }
+        Ok(())
+    }
+
+    /// The form of the answer, which has two places.
+    fn format(&mut self, value: &Value<'a>) -> Result<(), AskFault> {
+        if self.prompt.format.is_some() {
+            return Err(value.refuse(
+                "must not stand beside another: of output_format and output_config.format one can be sent",
+            ));
+        }
+        self.prompt.format = Some(format(value)?);
         Ok(())
     }
 }

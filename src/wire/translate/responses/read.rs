@@ -56,7 +56,8 @@ fn member<'a>(prompt: &mut Prompt<'a>, name: &str, value: &Value<'a>) -> Result<
         "service_tier" => prompt.tier = tier(value)?,
         "include" => value.items()?.iter().try_for_each(|item| item.must_be_idle(&INCLUDED))?,
         "store" => value.flag().map(|_| ())?,
-        "metadata" | "client_metadata" | "prompt_cache_options" => value.object().map(|_| ())?,
+        "metadata" | "client_metadata" => value.object().map(|_| ())?,
+        "prompt_cache_options" => cache_options(value)?,
         "prompt_cache_key" | "prompt_cache_retention" => value.text().map(|_| ())?,
         "max_tool_calls" => value.number().map(|_| ())?,
         "stream_options" => {
@@ -78,6 +79,14 @@ fn idle(name: &str) -> &'static [&'static str] {
         "context_management" => &["[]"],
         _ => &[],
     }
+}
+
+/// How OpenAI is to cache. What asks for anything else than an answer is no such thing: `prewarm` wants none.
+fn cache_options(value: &Value<'_>) -> Result<(), AskFault> {
+    let mut options = Members::of(value)?;
+    options.pass(&["mode", "ttl"]);
+    options.idle("prewarm", &["false"])?;
+    options.done()
 }
 
 fn parallel(value: &Value<'_>) -> Result<Option<Set<Parallel>>, AskFault> {

@@ -2,6 +2,8 @@
 //! function of one text; the functions of a namespace carry its name in front of theirs. What the model calls is told by the names
 //! that the client knows.
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -53,8 +55,9 @@ pub(super) fn list(value: &Value<'_>) -> Result<Vec<Set<Tool>>, AskFault> {
             kind => tools.push(item.set(tool(&item, kind, members)?)),
         }
     }
-    for (at, tool) in tools.iter().enumerate() {
-        if tools.iter().take(at).any(|other| other.value.name == tool.value.name) {
+    let mut names = HashSet::new();
+    for tool in &tools {
+        if !names.insert(tool.value.name.as_str()) {
             return Err(tool.refuse(&format!("has a name that another tool has: {}", tool.value.name)));
         }
     }

@@ -9,21 +9,21 @@ use std::path::{Path, PathBuf};
 use super::*;
 
 /// A client's request: its name, its form and the body.
-const CLIENTS: [(&str, Form, &str); 3] = [
+pub(super) const CLIENTS: [(&str, Form, &str); 3] = [
     ("chat", Form::Chat, include_str!("recorded/chat.request.json")),
     ("messages", Form::Messages, include_str!("recorded/messages.request.json")),
     ("responses", Form::Responses, include_str!("recorded/responses.request.json")),
 ];
 
 /// What a provider answers, whole and as a stream; and a model of its.
-struct Provider {
-    name: &'static str,
-    model: &'static str,
-    answer: &'static str,
-    stream: &'static str,
+pub(super) struct Provider {
+    pub(super) name: &'static str,
+    pub(super) model: &'static str,
+    pub(super) answer: &'static str,
+    pub(super) stream: &'static str,
 }
 
-const fn provider(target: Target) -> Provider {
+pub(super) const fn provider(target: Target) -> Provider {
     match target {
         Target::Chat => Provider {
             name: "chat",

@@ -68,11 +68,16 @@ impl Stream {
         }
         let chunk: Chunk<'_> = serde_json::from_slice(&data).map_err(|_| NotAnAnswer)?;
         let Chunk { id, model, choices, usage, x_groq } = chunk;
-        if let Some(choice) = choices.into_iter().flatten().next() {
+        let usage = usage.or_else(|| x_groq?.usage);
+        let choice = choices.into_iter().flatten().next();
+        // A chunk with neither may have another name than the answer: Azure's first one has none.
+        if choice.is_some() || usage.is_some() {
             self.begin(id, model);
+        }
+        if let Some(choice) = choice {
             self.choice(choice)?;
         }
-        if let Some(usage) = usage.or_else(|| x_groq?.usage) {
+        if let Some(usage) = usage {
             self.told.deltas.push(Delta::Figures(Counts::read(Some(usage)).figures()));
         }
         Ok(std::mem::take(&mut self.told.deltas))
@@ -91,7 +96,9 @@ impl Stream {
         for call in self.told.words(choice.delta.unwrap_or_default()) {
             self.told.call(call)?;
         }
-        if let Some(reason) = choice.finish_reason.filter(|_| self.stage != Stage::Finished) {
+        // Some send an empty one with every chunk.
+        let reason = choice.finish_reason.filter(|reason| !reason.is_empty());
+        if let Some(reason) = reason.filter(|_| self.stage != Stage::Finished) {
             self.stage = Stage::Finished;
             self.told.finish(&reason);
         }

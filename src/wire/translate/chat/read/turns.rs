@@ -1,7 +1,5 @@
 //! The messages of a chat as turns of a conversation. What the system or the developer says goes before all.
 
-use serde_json::value::RawValue;
-
 use crate::wire::ask::AskFault;
 use crate::wire::translate::prompt::{Call, Media, Outcome, Part, Prompt, Set, Speaker, Success};
 use crate::wire::translate::value::{Value, company};
@@ -234,7 +232,7 @@ fn call(value: &Value<'_>) -> Result<Call, AskFault> {
     for (name, value) in function.members()? {
         match name.as_ref() {
             "name" => called = Some(value.text()?),
-            "arguments" => input = Some(arguments(&value)?),
+            "arguments" => input = Some(value.object_text()?),
             _ => value.must_be_idle(&[])?,
         }
     }
@@ -261,13 +259,4 @@ fn proof(value: &Value<'_>) -> Result<Option<String>, AskFault> {
         }
     }
     Ok(proof)
-}
-
-/// Arguments are a text that holds an object.
-fn arguments(value: &Value<'_>) -> Result<Box<RawValue>, AskFault> {
-    let text = value.text()?;
-    let text = if text.trim().is_empty() { "{}".to_owned() } else { text.trim().to_owned() };
-    let is_object = text.starts_with('{');
-    let raw = RawValue::from_string(text).ok().filter(|_| is_object);
-    raw.ok_or_else(|| value.refuse("must be the text of a JSON object"))
 }

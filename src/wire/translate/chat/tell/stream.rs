@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::{Function, ToolCall, Usage, finish_reason};
+use super::{Function, ToolCall, Usage, finish_reason, named, own_id};
 use crate::wire::meter::UsageEvent;
 use crate::wire::translate::telling::{Asked, Delta, Figures, Finish};
 
@@ -16,7 +16,9 @@ pub(in crate::wire::translate) struct Stream {
     created: i64,
     usage_event: UsageEvent,
     figures: Figures,
-    is_finished: bool,
+    /// As it was heard last: some providers say it in each chunk, and go on.
+    finish: Option<Finish>,
+    is_begun: bool,
 }
 
 #[derive(Serialize)]
@@ -58,15 +60,16 @@ impl Stream {
     pub(in crate::wire::translate) fn new(asked: Asked) -> Self {
         let Asked { created, usage_event, model, .. } = asked;
         let figures = Figures::default();
-        Self { id: String::new(), model, created, usage_event, figures, is_finished: false }
+        Self { id: own_id(created), model, created, usage_event, figures, finish: None, is_begun: false }
     }
 
     /// Appends to `out` what the client is told of `delta`.
     pub(in crate::wire::translate) fn delta(&mut self, delta: &Delta, out: &mut Vec<u8>) {
         let change = match delta {
             Delta::Begin { id, model } => {
-                (self.id, self.model) = (id.clone(), model.clone());
-                Change { role: Some("assistant"), content: Some(""), ..Change::default() }
+                named(&mut self.id, id);
+                named(&mut self.model, model);
+                return self.begin(out);
             }
             Delta::Text(text) => Change { content: Some(text), ..Change::default() },
             Delta::Thought(text) => Change { reasoning_content: Some(text), ..Change::default() },
@@ -79,28 +82,33 @@ impl Stream {
                 let (index, extra_content) = (Some(*index), None);
                 called(ToolCall { index, id: None, kind: None, function, extra_content })
             }
-            Delta::Finish(finish) => return self.finish(finish, out),
+            // Nothing stands behind it in a chat, so it waits for the end.
+            Delta::Finish(finish) => return self.finish = Some(finish.clone()),
             Delta::Figures(figures) => return self.figures = *figures,
             // No chat has a place for it.
             Delta::Signature(_) => return,
         };
+        self.begin(out);
         self.put(change, None, out);
+    }
+
+    /// Once, before all else.
+    fn begin(&mut self, out: &mut Vec<u8>) {
+        if !std::mem::replace(&mut self.is_begun, true) {
+            let first = Change { role: Some("assistant"), content: Some(""), ..Change::default() };
+            self.put(first, None, out);
+        }
     }
 
     /// Appends what stands at the end of every stream.
     pub(in crate::wire::translate) fn end(&mut self, out: &mut Vec<u8>) {
-        if !self.is_finished {
-            self.finish(&Finish::End, out);
-        }
+        self.begin(out);
+        let finish = self.finish.as_ref().unwrap_or(&Finish::End);
+        self.put(Change::default(), Some(finish_reason(finish)), out);
         if self.usage_event == UsageEvent::Client {
             self.chunk(&[], Some(Some(Usage::of(self.figures))), out);
         }
         out.extend_from_slice(b"data: [DONE]\n\n");
-    }
-
-    fn finish(&mut self, finish: &Finish, out: &mut Vec<u8>) {
-        self.is_finished = true;
-        self.put(Change::default(), Some(finish_reason(finish)), out);
     }
 
     fn put(&self, delta: Change<'_>, finish_reason: Option<&'static str>, out: &mut Vec<u8>) {

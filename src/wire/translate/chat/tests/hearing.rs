@@ -100,6 +100,18 @@ fn answers() {
     }
 }
 
+/// In a whole answer each call is one of its own, whatever it is called.
+#[test]
+fn calls_of_one_name() {
+    let call = json!({"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+    let body =
+        json!({"id": "chatcmpl-1", "model": "gpt-x", "choices": [{"message": {"tool_calls": [call, call]}}]});
+    let deltas = hear::whole(body.to_string().as_bytes()).unwrap();
+    let want =
+        [self::call(0, "a"), arguments(0, "{}"), self::call(1, "call_chatcmpl-1_1"), arguments(1, "{}")];
+    assert_eq!(deltas[1..5], want);
+}
+
 #[test]
 fn what_is_no_answer() {
     for body in [
@@ -173,9 +185,10 @@ fn streams() {
         arguments(0, "{\"x\""),
         arguments(0, ":1}"),
         call(1, "b"),
-        arguments(1, "{}"),
         call(2, "c"),
         arguments(2, "{}"),
+        // Until the end they might have come.
+        arguments(1, "{}"),
         Delta::Finish(Finish::Calls),
         Delta::Figures(FIGURES),
     ];
@@ -198,6 +211,44 @@ fn streams_of_others() {
     let piece = |name: Option<&str>, json: &str| json!({"index": 0, "id": "a", "function": {"name": name, "arguments": json}});
     let deltas = two(piece(Some("f"), "{"), piece(None, "}"));
     assert_eq!(deltas, [begin(), call(0, "a"), arguments(0, "{"), arguments(0, "}")]);
+    // Both begun in one chunk, with words in between; then their arguments, mixed.
+    let begun =
+        |index: i64, id: &str| json!({"index": index, "id": id, "function": {"name": "f", "arguments": ""}});
+    let argued =
+        |index: i64, json: &str| json!({"index": index, "function": {"name": "", "arguments": json}});
+    let calls = |calls: &[Value]| chunk(&json!({"tool_calls": calls}), None);
+    let deltas = heard(&[
+        calls(&[begun(0, "a"), begun(1, "b")]),
+        chunk(&json!({"content": " "}), None),
+        calls(&[argued(0, "{\"x\":"), argued(1, "{}")]),
+        calls(&[argued(0, "1}")]),
+        chunk(&json!({}), Some("tool_calls")),
+    ]);
+    let mixed = [arguments(0, "{\"x\":"), arguments(1, "{}"), arguments(0, "1}")];
+    let want =
+        [&[begin(), call(0, "a"), call(1, "b"), text(" ")], &mixed[..], &[Delta::Finish(Finish::Calls)]];
+    assert_eq!(deltas, want.concat());
+    // One id for two calls: the second gets one of its own, and keeps what follows.
+    let deltas = heard(&[
+        calls(&[begun(0, "a")]),
+        calls(&[argued(0, "{}")]),
+        calls(&[begun(1, "a")]),
+        calls(&[json!({"index": 1, "id": "a", "function": {"arguments": "{\"y\":1}"}})]),
+    ]);
+    let want =
+        [begin(), call(0, "a"), arguments(0, "{}"), call(1, "call_chatcmpl-1_1"), arguments(1, "{\"y\":1}")];
+    assert_eq!(deltas, want);
+    // Another id with each piece: what has no name begins no call.
+    let deltas = two(piece(Some("f"), "{"), json!({"index": 0, "id": "z", "function": {"arguments": "}"}}));
+    assert_eq!(deltas, [begin(), call(0, "a"), arguments(0, "{"), arguments(0, "}")]);
+    // An empty reason with every chunk.
+    let deltas = heard(&[chunk(&json!({"content": "x"}), Some("")), chunk(&json!({}), Some("length"))]);
+    assert_eq!(deltas, [begin(), text("x"), Delta::Finish(Finish::Length)]);
+    // Usage before anything else is part of the answer.
+    let mut first = chunk(&json!({}), None);
+    (first["choices"], first["usage"]) = (json!([]), usage());
+    let deltas = heard(&[first, chunk(&json!({"content": "x"}), None)]);
+    assert_eq!(deltas, [begin(), Delta::Figures(FIGURES), text("x")]);
     // The end, its reason twice and usage in one chunk; Groq's place for usage.
     let mut last = chunk(&json!({"content": "x"}), Some("stop"));
     let mut again = chunk(&json!({}), Some("stop"));

@@ -111,7 +111,7 @@ impl Stream {
             return Ok(());
         }
         // The input comes in pieces, after this; `{}` stands for it here.
-        let json = block.input.map(RawValue::get).filter(|input| *input != "{}").map(str::to_owned);
+        let json = Some(block.arguments()?).filter(|input| *input != "{}").map(str::to_owned);
         let call = self.calls.len();
         self.calls.push(Call { block: index, has_arguments: json.is_some() });
         deltas.push(block.called(call)?);

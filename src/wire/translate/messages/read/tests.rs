@@ -187,6 +187,14 @@ fn what_is_refused() {
     };
     for (more, param) in [
         (json!({"container": "c"}), "container"),
+        (
+            json!({"output_format": {"schema": {}}, "output_config": {"format": {"schema": {}}}}),
+            "output_format",
+        ),
+        (
+            json!({"messages": [{"role": "user", "content": [{"type": "image", "source": {"type": "url", "url": "gs://bucket/x"}}]}]}),
+            "messages[0].content[0].source.url",
+        ),
         (json!({"mcp_servers": [{}]}), "mcp_servers"),
         (json!({"speed": "fast"}), "speed"),
         (json!({"frequency_penalty": 1}), "frequency_penalty"),

@@ -141,7 +141,7 @@ fn media(value: &Value<'_>) -> Result<Media, AskFault> {
             media_type: source.needed("media_type")?.text()?,
             data: source.needed("data")?.text()?,
         },
-        "url" => Media::Url(source.needed("url")?.text()?),
+        "url" => Media::Url(address(&source.needed("url")?)?),
         _ => {
             return Err(
                 value.refuse("must be of type base64 or url: no other can be sent to another provider")
@@ -150,6 +150,12 @@ fn media(value: &Value<'_>) -> Result<Media, AskFault> {
     };
     source.done()?;
     Ok(media)
+}
+
+/// A public one, as Anthropic itself takes it; another provider may take others for places in its operator's own account.
+fn address(value: &Value<'_>) -> Result<String, AskFault> {
+    let url = value.text()?;
+    if url.starts_with("https://") { Ok(url) } else { Err(value.refuse("must be an https:// URL")) }
 }
 
 fn outcome(block: &mut Members<'_>) -> Result<Outcome, AskFault> {

@@ -4,11 +4,9 @@
 use super::super::seal;
 use super::super::tools::{self, Kind};
 use crate::wire::ask::AskFault;
-use crate::wire::translate::blocks::is_object;
 use crate::wire::translate::members::Members;
 use crate::wire::translate::prompt::{Call, Media, Outcome, Part, Prompt, Set, Speaker, Success};
 use crate::wire::translate::value::{Value, company};
-use serde_json::value::RawValue;
 
 /// Takes the member `input`.
 ///
@@ -187,20 +185,11 @@ fn called(
         caller.done()?;
     }
     let arguments = match kind {
-        Kind::Function => arguments(&item.needed("arguments")?)?,
+        Kind::Function => item.needed("arguments")?.object_text()?,
         Kind::Custom => tools::wrapped(&item.needed("input")?.text()?),
     };
     let (id, name) = (item.needed("call_id")?.text()?, tools::full_name(&name, outer.as_deref()));
     let call = Part::Call(Call { id, name, arguments, signature: None });
     prompt.say(Speaker::Model, vec![value.set(call)]);
     Ok(())
-}
-
-/// Arguments are a text that holds an object.
-fn arguments(value: &Value<'_>) -> Result<Box<RawValue>, AskFault> {
-    let text = value.text()?;
-    let text = if text.trim().is_empty() { "{}".to_owned() } else { text.trim().to_owned() };
-    let is_object = is_object(&text);
-    let raw = RawValue::from_string(text).ok().filter(|_| is_object);
-    raw.ok_or_else(|| value.refuse("must be the text of a JSON object"))
 }

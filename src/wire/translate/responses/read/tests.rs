@@ -221,3 +221,24 @@ fn what_is_refused() {
         assert!(message.starts_with(&named), "{message}");
     }
 }
+
+/// What would ask for something else, or could not stand in what is sent.
+#[test]
+fn what_is_refused_within() {
+    for (more, param) in [
+        (
+            json!({"input": [{"type": "function_call", "call_id": "c", "name": "f", "arguments": "{\"x\":\"\\ud800\"}"}]}),
+            "input[0].arguments",
+        ),
+        (
+            json!({"prompt_cache_options": {"mode": "explicit", "prewarm": true}}),
+            "prompt_cache_options.prewarm",
+        ),
+        (
+            json!({"prompt_cache_options": {"comparison_response_id": "resp_1"}}),
+            "prompt_cache_options.comparison_response_id",
+        ),
+    ] {
+        assert_eq!(refused(&more).0, param, "{more}");
+    }
+}
