@@ -354,6 +354,27 @@ fn a_client_that_leaves() {
     eventually("it is forgotten", SOON, || (rows(&gateway) == 0).then_some(()));
 }
 
+/// Only the channel that made a response goes on from it: for a model of another, or of one of another dialect, there is none.
+#[test]
+fn other_channels_go_on_from_no_response() {
+    let (one, two) = (provider("resp_0"), provider("resp_x"));
+    let three = "[[channels]]\nname = \"three\"\nprovider = \"anthropic\"\nbase_url = \"http://127.0.0.1:9\"
+        api_keys = [\"env:PROVIDER_KEY_ONE\"]\nmodels = [\"c-1\"]";
+    let gateway = Gateway::start(settings(&one, &two).append(three));
+    let token = gateway.create(json!({"remain_credits": 10}));
+    ask(&gateway, &token, "r-1", &json!({})).expect(200);
+    // Of another channel, and of one of another dialect.
+    for model in ["s-1", "c-1"] {
+        let refused = ask(&gateway, &token, model, &json!({"previous_response_id": "resp_0"}))
+            .refuses(400, "invalid_parameter");
+        assert_eq!(refused.json()["error"]["param"], "previous_response_id");
+        assert!(refused.message().contains(model), "{}", refused.message());
+    }
+    ask(&gateway, &token, "nowhere", &json!({"previous_response_id": "resp_0"}))
+        .refuses(404, "model_not_found");
+    assert_eq!((one.count(), two.count()), (1, 0));
+}
+
 /// What a new response goes on from is input that is not seen: held at the model's maximum, charged as used.
 #[test]
 fn a_response_goes_on_from_another() {
@@ -369,9 +390,7 @@ fn a_response_goes_on_from_another() {
         .channel("two", &two, "models = [\"r-*\", \"s-*\"]")
         .channel("one", &one, "models = [\"r-1\"]")
         .append(&prices());
-    let three = "[[channels]]\nname = \"three\"\nprovider = \"anthropic\"\nbase_url = \"http://127.0.0.1:9\"
-        api_keys = [\"env:PROVIDER_KEY_ONE\"]\nmodels = [\"c-1\"]";
-    let mut gateway = Gateway::start(settings(&one, &two).append(three));
+    let mut gateway = Gateway::start(settings(&one, &two));
     // The first costs 10 × 1 + 5 × 5; the second is held at 1000 and 100 × 5.
     let token = gateway.create(json!({"remain_quota": 35 + 1500}));
     ask(&gateway, &token, "r-1", &json!({})).expect(200);
@@ -393,16 +412,6 @@ fn a_response_goes_on_from_another() {
     // 1465 are left, and not enough.
     ask(&gateway, &token, "r-1", &json!({"previous_response_id": "resp_1", "max_output_tokens": null}))
         .expect(200);
-    // Of another channel, and of one of another dialect.
-    for model in ["s-1", "c-1"] {
-        let refused = ask(&gateway, &token, model, &json!({"previous_response_id": "resp_0"}))
-            .refuses(400, "invalid_parameter");
-        assert_eq!(refused.json()["error"]["param"], "previous_response_id");
-        assert!(refused.message().contains(model), "{}", refused.message());
-    }
-    ask(&gateway, &token, "nowhere", &json!({"previous_response_id": "resp_0"}))
-        .refuses(404, "model_not_found");
-
     gateway.terminate();
     gateway.configure(swapped);
     gateway.restart();
