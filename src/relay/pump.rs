@@ -105,8 +105,9 @@ pub async fn run(
     }
 }
 
-/// The two ends of an exchange: the money and the meter on the provider's side, and the client.
+/// The two ends of an exchange: the channel, the money and the meter on the provider's side, and the client.
 struct Ends<'a> {
+    channel: &'a Channel,
     metered: Metered,
     client: &'a mut Client,
 }
@@ -139,7 +140,7 @@ impl Exchange {
         let is_clients = self.ask.wants_usage || !channel.stream_usage;
         let usage_event = if is_clients { UsageEvent::Client } else { UsageEvent::Gateway };
         let meter = Meter::new(metering, usage_event);
-        let mut ends = Ends { metered: Metered::new(admission, line, meter), client };
+        let mut ends = Ends { channel: &channel, metered: Metered::new(admission, line, meter), client };
         let way = match way {
             Ok(way) => way,
             Err(fault) => return self.fail(Ending::Refused, &fault, &mut ends).await,
@@ -165,7 +166,7 @@ impl Exchange {
             None => return,
         };
         let lowered = cap.is_lowered.then_some(cap.tokens);
-        self.relay_reply(&channel, reply, lowered, &mut ends).await;
+        self.relay_reply(reply, lowered, &mut ends).await;
     }
 
     /// Waits until the money is held on disk; since when it is.
@@ -246,22 +247,17 @@ impl Exchange {
         self.ask.stream && !is_billed_whole && self.relay.settings.on_disconnect == OnDisconnect::Abort
     }
 
-    async fn relay_reply(
-        &self,
-        channel: &Channel,
-        reply: ProviderReply,
-        lowered: Option<i64>,
-        ends: &mut Ends<'_>,
-    ) {
+    async fn relay_reply(&self, reply: ProviderReply, lowered: Option<i64>, ends: &mut Ends<'_>) {
         let mut headers = of_provider(&reply);
         if let Some(cap) = lowered {
             headers.push(("x-tollgate-output-cap", cap.to_string()));
         }
         if !reply.status.is_success() {
-            return Box::pin(self.relay_refusal(channel, reply, headers, ends)).await;
+            return Box::pin(self.relay_refusal(reply, headers, ends)).await;
         }
         if let Some(encoding) = encoding_of(&reply) {
-            log::warn!("channel {:?} answered with content-encoding {encoding:?}", channel.name.as_str());
+            let name = ends.channel.name.as_str();
+            log::warn!("channel {name:?} answered with content-encoding {encoding:?}");
             self.count(UpstreamError::NotAnAnswer);
             let failure = Failure::upstream("The model's provider answered with a compressed body.");
             return self.settle_failed(Ending::Broken, failure, ends).await;

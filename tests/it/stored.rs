@@ -663,3 +663,24 @@ fn demo_stores_responses() {
     let missing = follow(&gateway, &token, "GET", next["id"].as_str().unwrap()).expect(404);
     assert!(missing.message().contains("not found"), "{}", missing.message());
 }
+
+/// A provider that repeats the channel's key in what it says of a failure tells it nobody: not in the stream, not when that is read again.
+#[test]
+fn a_failed_stream_repeats_no_secret() {
+    let mock = Mock::start(|request| {
+        let key = request.header("authorization").unwrap().replace("Bearer ", "");
+        let failed = json!({"type": "response.failed", "response": {"id": "resp_1", "status": "failed", "output": [],
+            "error": {"code": "server_error", "message": format!("no such key: {key}")}}});
+        let created = json!({"type": "response.created", "response": {"id": "resp_1", "status": "in_progress", "output": []}});
+        Reply::sse().event(&created.to_string()).event(&failed.to_string()).end()
+    });
+    let gateway = Gateway::start(settings(&mock, &provider("resp_x")));
+    let token = rich(&gateway);
+    for answer in [
+        ask(&gateway, &token, "r-1", &json!({"stream": true})),
+        follow(&gateway, &token, "GET", "resp_1?stream=true"),
+    ] {
+        let text = answer.expect(200).text();
+        assert!(text.contains("no such key: ") && !text.contains(mock.key()), "{text}");
+    }
+}

@@ -18,6 +18,7 @@ use crate::stored::StoredResponse;
 use crate::telemetry::{RequestLine, UpstreamError};
 use crate::wire::{EventTooLarge, Splitter, members};
 
+use super::refused::clean_event;
 use super::stream::Out;
 use super::{Exchange, Way, encoding_of, find_way, is_event_stream};
 
@@ -69,7 +70,7 @@ impl Exchange {
             Err(fault) => return hand_over(self.faulted(&fault), client).await,
         };
         if reply.status.is_success() && encoding_of(&reply).is_none() && is_event_stream(&reply) {
-            return self.relay_again(reply, client).await;
+            return self.relay_again(&follow_up.channel, reply, client).await;
         }
         let is_answer = if follow_up.method == Method::DELETE { is_done } else { is_document };
         let head = self.answer_freely(&follow_up.channel, reply, is_answer).await;
@@ -102,7 +103,7 @@ impl Exchange {
     }
 
     /// Relays a stream event by event, whatever it says; it ends as its provider ends it.
-    async fn relay_again(&self, mut reply: ProviderReply, client: &mut Client) -> Told {
+    async fn relay_again(&self, channel: &Channel, mut reply: ProviderReply, client: &mut Client) -> Told {
         let mut headers = of_provider(&reply);
         headers.extend(self.rate_headers());
         client.open(&headers);
@@ -115,9 +116,12 @@ impl Exchange {
                 piece = reply.body.next() => piece,
             };
             let (out, end) = match piece {
-                Some(Ok(piece)) => take(&mut events, piece),
+                Some(Ok(piece)) => take(channel, &mut events, piece),
                 Some(Err(fault)) => return hand_over(self.faulted(&fault), client).await,
-                None => (events.finish().map(|event| event.raw).unwrap_or_default(), Some(Ok(()))),
+                None => {
+                    let last = events.finish().map(|event| clean_event(channel, event.raw));
+                    (last.unwrap_or_default(), Some(Ok(())))
+                }
             };
             if !out.is_empty() && client.deliver(out).await.is_err() {
                 return (CLIENT_CLOSED, None);
@@ -149,13 +153,17 @@ impl Exchange {
     }
 }
 
-/// The events that a piece completes; an end where one is too large.
-fn take(events: &mut Splitter, piece: Bytes) -> (Bytes, Option<Result<(), EventTooLarge>>) {
+/// The events that a piece completes, without secrets, for any of them may repeat an error; an end where one is too large.
+fn take(
+    channel: &Channel,
+    events: &mut Splitter,
+    piece: Bytes,
+) -> (Bytes, Option<Result<(), EventTooLarge>>) {
     events.push(piece);
     let mut out = Out::default();
     loop {
         match events.next_event() {
-            Ok(Some(event)) => out.add(event.raw),
+            Ok(Some(event)) => out.add(clean_event(channel, event.raw)),
             Ok(None) => return (out.joined(), None),
             Err(fault) => return (out.joined(), Some(Err(fault))),
         }

@@ -41,11 +41,11 @@ impl Verdict {
 impl Exchange {
     pub(super) async fn relay_refusal(
         &self,
-        channel: &Channel,
         mut reply: ProviderReply,
         mut headers: Headers,
         ends: &mut Ends<'_>,
     ) {
+        let channel = ends.channel;
         let status = reply.status.as_u16();
         // What cannot be read of an error does not matter: its status says enough.
         let body = self.read_whole(&mut reply.body, ERROR_BYTES).await;
@@ -107,10 +107,22 @@ pub(super) fn told(channel: &Channel, body: &Bytes, (status, message): (u16, &st
 
 /// `text` without the channel's secrets.
 pub(super) fn clean(channel: &Channel, text: &str) -> String {
+    redact(text, &secrets(channel), ERROR_BYTES)
+}
+
+/// The same of a whole event that may tell of an error.
+pub(super) fn clean_event(channel: &Channel, event: Bytes) -> Bytes {
+    match std::str::from_utf8(&event) {
+        Ok(text) => redact(text, &secrets(channel), usize::MAX).into(),
+        // No error of anybody's is spelled otherwise.
+        Err(_) => event,
+    }
+}
+
+fn secrets(channel: &Channel) -> Vec<&str> {
     let keys = channel.api_keys.iter();
     let headers = channel.headers.iter().map(|(_, value)| value);
-    let secrets: Vec<&str> = keys.chain(headers).map(|secret| secret.reveal().as_str()).collect();
-    redact(text, &secrets, ERROR_BYTES)
+    keys.chain(headers).map(|secret| secret.reveal().as_str()).collect()
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use crate::telemetry::UpstreamError;
 use crate::wire::{Event, EventTooLarge, Step};
 
 use super::events::{Events, Unkept, Untold};
+use super::refused::clean_event;
 use super::{Ends, Exchange, FAREWELL};
 
 /// How long the head waits for the first event: a provider that fails at once is then told with a status of its own.
@@ -66,6 +67,7 @@ impl Exchange {
             Stop::Failed(last) => {
                 self.count(UpstreamError::NotAnAnswer);
                 ends.client.open(&headers);
+                let last = clean_event(ends.channel, last);
                 self.terminate(Ending::Faulted, last, ends).await;
                 return self.watch.wait(pin!(reach_end(&mut body))).await;
             }
