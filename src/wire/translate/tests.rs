@@ -143,6 +143,10 @@ fn thinking() {
         let (ask, _) = Translation::of(&chat(&more), Target::Messages, manner, NOW).unwrap();
         assert_eq!((ask.thinking_budget, ask.cap.asked), (Some(budget), Some(cap)), "{more} {most}");
     }
+    let manner = Manner { most_output: Some(8_000), ..manner("gemini-2.5-flash") };
+    let high = chat(&json!({"reasoning_effort": "high"}));
+    let (ask, _) = Translation::of(&high, Target::Content, manner, NOW).unwrap();
+    assert_eq!((ask.thinking_budget, ask.cap.asked), (Some(4_000), Some(8_000)));
 }
 
 #[test]
