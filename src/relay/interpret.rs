@@ -29,7 +29,12 @@ impl Exchange {
         });
         let (target, channel) = found.ok_or_else(|| Failure::model_not_found(model))?;
         let now = self.relay.clock.now().secs();
-        let manner = Manner { model: channel.provider_model(model), cap_field: &channel.output_cap_field };
+        let offer = Market::offer(&**directory, token, model, target.form());
+        let manner = Manner {
+            model: channel.provider_model(model),
+            cap_field: &channel.output_cap_field,
+            most_output: offer.ok().and_then(|offer| offer.terms.max_output_tokens()),
+        };
         let (ask, translation) = Translation::of(&self.ask, target, manner, now)?;
         self.buffered.grow(ask.body.len()).map_err(|_| Failure::overloaded())?;
         self.call = translation.call();

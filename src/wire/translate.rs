@@ -67,6 +67,8 @@ pub struct Manner<'a> {
     pub model: &'a str,
     /// The field in which it takes a cap of the output, where its API has several.
     pub cap_field: &'a str,
+    /// The most units of output that the model gives, where that is known.
+    pub most_output: Option<i64>,
 }
 
 /// A request that was translated, and all it takes to translate what comes back.
@@ -148,7 +150,9 @@ impl Translation {
     /// A field that is set and has no counterpart there, or is not what it must be; or a form that is not translated.
     pub fn of(ask: &Ask, target: Target, manner: Manner<'_>, now: i64) -> Result<(Ask, Self), AskFault> {
         let source = Source::of(ask.form).ok_or_else(untranslatable)?;
-        let prompt = source.prompt(ask, target.form().dialect())?;
+        let mut prompt = source.prompt(ask, target.form().dialect())?;
+        prompt.most = manner.most_output;
+        prompt.cap = prompt.cap.map(|cap| prompt.most.map_or(cap, |most| cap.min(most)));
         let body = match target {
             Target::Chat => chat::write::body(&prompt, manner.cap_field)?,
             Target::Messages => messages::write::body(&prompt, manner.model)?,

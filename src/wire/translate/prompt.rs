@@ -62,6 +62,8 @@ pub(super) struct Prompt<'a> {
     pub(super) stream: bool,
     /// At most so many units of output.
     pub(super) cap: Option<i64>,
+    /// More the model does not give, whatever is asked; `None` where that is not known.
+    pub(super) most: Option<i64>,
     /// What the system or the developer says.
     pub(super) system: Vec<Set<String>>,
     /// The conversation. Two turns of one speaker never follow each other, and none is empty.

@@ -19,7 +19,7 @@ fn chat(more: &Value) -> Ask {
 }
 
 fn manner(model: &str) -> Manner<'_> {
-    Manner { model, cap_field: "max_tokens" }
+    Manner { model, cap_field: "max_tokens", most_output: None }
 }
 
 fn translated(more: &Value, provider_model: &str) -> Result<(Ask, Value), AskFault> {
@@ -132,6 +132,21 @@ fn thinking() {
     let (ask, _) = translated(&capped(5_000), "claude-haiku-4-5").unwrap();
     assert_eq!((ask.thinking_budget, ask.cap.asked), (Some(2_500), Some(5_000)));
     assert_eq!(refused(&capped(2_047), "claude-haiku-4-5"), "reasoning_effort");
+    // What the model gives at most bounds both: a cap that does not lie above the budget is refused by Anthropic.
+    for (more, most, budget, cap) in [
+        (json!({"reasoning_effort": "xhigh"}), 36_864, 32_768, 36_864),
+        (json!({"reasoning_effort": "xhigh"}), 32_000, 16_000, 32_000),
+        (capped(40_000), 8_000, 4_000, 8_000),
+        (capped(5_000), 8_000, 2_500, 5_000),
+    ] {
+        let manner = Manner { most_output: Some(most), ..manner("claude-opus-4-1") };
+        let (ask, _) = Translation::of(&chat(&more), Target::Messages, manner, NOW).unwrap();
+        assert_eq!((ask.thinking_budget, ask.cap.asked), (Some(budget), Some(cap)), "{more} {most}");
+    }
+    let manner = Manner { most_output: Some(8_000), ..manner("gemini-2.5-flash") };
+    let high = chat(&json!({"reasoning_effort": "high"}));
+    let (ask, _) = Translation::of(&high, Target::Content, manner, NOW).unwrap();
+    assert_eq!((ask.thinking_budget, ask.cap.asked), (Some(4_000), Some(8_000)));
 }
 
 #[test]

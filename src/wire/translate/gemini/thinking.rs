@@ -43,13 +43,14 @@ struct Range {
     stops: bool,
 }
 
-/// What is told, and the cap that holds then.
+/// What is told, and the cap that holds then, of a model that gives `most` units of output, where that is known.
 ///
 /// # Errors
 /// When the model cannot do it.
 pub(super) fn thinking(
     asked: &Set<Thinking>,
     cap: Option<i64>,
+    most: Option<i64>,
     provider_model: &str,
 ) -> Result<(Option<ThinkingConfig>, Option<i64>), AskFault> {
     match way(provider_model) {
@@ -58,7 +59,7 @@ pub(super) fn thinking(
             "cannot be had of this model of its provider's (Google), which does not think; leave it out",
         )),
         Way::Budget(range) => {
-            let (config, cap) = budget(asked, cap, &range)?;
+            let (config, cap) = budget(asked, (cap, most), &range)?;
             Ok((Some(config), cap))
         }
         Way::Level => Ok((Some(level(asked, provider_model)?), cap)),
@@ -81,7 +82,7 @@ fn way(model: &str) -> Way {
 
 fn budget(
     asked: &Set<Thinking>,
-    cap: Option<i64>,
+    (mut cap, most): (Option<i64>, Option<i64>),
     range: &Range,
 ) -> Result<(ThinkingConfig, Option<i64>), AskFault> {
     let told = |budget| ThinkingConfig {
@@ -105,6 +106,9 @@ fn budget(
                 Effort::High => 24_576,
                 Effort::Highest => range.most,
             };
+            // Where the model gives less than would be asked for, that is what can be divided.
+            let is_short = |most: &i64| *most < units.saturating_add(BESIDE_THINKING);
+            cap = cap.or_else(|| most.filter(is_short));
             cap.map_or(units, |cap| units.min(cap.div_euclid(2)))
         }
     };

@@ -173,7 +173,7 @@ fn generation_config(prompt: &Prompt<'_>, provider_model: &str) -> Result<Option
         config.response_json_schema = schema(format)?;
     }
     if let Some(asked) = &prompt.thinking {
-        let (thinking, cap) = thinking(asked, prompt.cap, provider_model)?;
+        let (thinking, cap) = thinking(asked, prompt.cap, prompt.most, provider_model)?;
         (config.thinking_config, config.max_output_tokens) = (thinking, cap);
     }
     let raw = to_raw_value(&config).expect("numbers, strings and JSON can always be written as JSON");

@@ -58,10 +58,12 @@ pub(super) fn plan(prompt: &Prompt<'_>, provider_model: &str) -> Result<Option<P
     if awaits_thought(prompt) {
         return Ok(None);
     }
-    budgeted(asked, budget, prompt.cap).map(Some)
+    // Where the model gives less than would be asked for, that is what can be divided.
+    let is_short = |most: &i64| *most < budget.saturating_add(BESIDE_THINKING);
+    budgeted(asked, budget, prompt.cap.or_else(|| prompt.most.filter(is_short))).map(Some)
 }
 
-/// The cap includes what is thought; half of the client's own is left for the answer.
+/// The cap includes what is thought; half of the client's own, or of the model's, is left for the answer.
 fn budgeted(asked: &Set<prompt::Thinking>, budget: i64, cap: Option<i64>) -> Result<Plan, AskFault> {
     let budget = cap.map_or(budget, |cap| budget.min(cap.div_euclid(2)));
     if budget < LEAST_BUDGET {
