@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::{
-    COMPLETION, Gate, Gateway, Mock, PROMPT, QUOTA, Received, Reply, Request, Response, SOON,
+    COMPLETION, Gate, Gateway, Mock, PROMPT, QUOTA, Received, Reply, Request, Response, SOON, cost,
 };
 use crate::harness::{Settings, Token, chat, eventually, nanos};
 
@@ -76,16 +76,6 @@ fn stream(events: &[String]) -> Reply {
     events.iter().fold(Reply::sse(), |reply, event| reply.chunk(event)).end()
 }
 
-/// What the counts cost, in nanodollars.
-fn cost(counts: [i64; 5]) -> i64 {
-    counts.iter().zip(PRICES).map(|(count, price)| count * price).sum()
-}
-
-fn charged(gateway: &Gateway, answer: &Response) -> i64 {
-    let rows = gateway.ledger(&format!("request_id={}", answer.header("x-request-id").unwrap()));
-    nanos(&rows[0]["charged_usd"])
-}
-
 #[test]
 fn a_plain_answer() {
     let usage = json!({"input_tokens": 25, "cache_read_input_tokens": 1000, "cache_creation_input_tokens": 300,
@@ -104,7 +94,7 @@ fn a_plain_answer() {
     assert_eq!(answer.json(), sent);
     assert_eq!(answer.header("request-id"), answer.header("x-request-id"));
     // 25·2000 + 1000·200 + 100·2500 + 200·4000 + 7·10000 + 2 calls
-    assert_eq!(charged(&gateway, &answer), 50_000 + 200_000 + 250_000 + 800_000 + 70_000 + 2 * CALL);
+    assert_eq!(gateway.charged(&answer), 50_000 + 200_000 + 250_000 + 800_000 + 70_000 + 2 * CALL);
     assert_eq!(answer.header("x-tollgate-cost-usd"), Some("0.02137"));
     assert_eq!(answer.header("anthropic-ratelimit-requests-limit"), Some("60"));
     assert!(answer.header("anthropic-ratelimit-tokens-reset").unwrap().ends_with('Z'));
@@ -153,7 +143,7 @@ fn a_stream() {
     let answer = exchange.finish().expect(200);
     assert!(answer.clean);
     assert_eq!(answer.text(), events.concat());
-    assert_eq!(charged(&gateway, &answer), cost([10, 50, 20, 0, 12]));
+    assert_eq!(gateway.charged(&answer), cost([10, 50, 20, 0, 12], PRICES));
     assert_eq!(answer.header("x-tollgate-cost-usd"), None);
     assert!(answer.header("content-type").unwrap().starts_with("text/event-stream"));
     // The budget can pay what was asked for, so the body is the client's own.
@@ -332,7 +322,7 @@ fn streams_that_break() {
         assert_eq!((&last["type"], &last["error"]["type"]), (&json!("error"), &json!("api_error")), "{last}");
         assert!(!text.contains("message_stop"));
         // The input as the provider said, the output as it was counted here: 12 bytes.
-        assert_eq!(charged(&gateway, &answer), cost([40, 0, 0, 0, 3]));
+        assert_eq!(gateway.charged(&answer), cost([40, 0, 0, 0, 3], PRICES));
     }
 }
 
@@ -352,7 +342,7 @@ fn a_client_that_leaves() {
     let row = gateway.last_entry(&token);
     assert_eq!(
         (&row["outcome"], nanos(&row["charged_usd"])),
-        (&json!("client_gone"), cost([40, 0, 0, 0, 3]))
+        (&json!("client_gone"), cost([40, 0, 0, 0, 3], PRICES))
     );
 }
 

@@ -73,11 +73,6 @@ fn json_head() -> Reply {
     )
 }
 
-fn charged(gateway: &Gateway, answer: &Response) -> i64 {
-    let rows = gateway.ledger(&format!("request_id={}", answer.header("x-request-id").unwrap()));
-    nanos(&rows[0]["charged_usd"])
-}
-
 #[test]
 fn a_plain_answer() {
     let usage = json!({"promptTokenCount": 1000, "cachedContentTokenCount": 300, "toolUsePromptTokenCount": 50,
@@ -96,7 +91,7 @@ fn a_plain_answer() {
     assert_eq!(answer.json(), sent);
     // 650 of text, 300 of the cache, 100 heard; 47 of output; 2 calls.
     let want = 650 * PRICES[0] + 300 * PRICES[1] + 100 * PRICES[2] + 47 * PRICES[3] + 2 * CALL;
-    assert_eq!(charged(&gateway, &answer), want);
+    assert_eq!(gateway.charged(&answer), want);
     assert_eq!(answer.header("x-tollgate-cost-usd"), Some("0.02223"));
     let got = &mock.received()[0];
     assert_eq!((got.method.as_str(), got.target.as_str()), ("POST", &*format!("{PLAIN}?alt=json")));
@@ -127,7 +122,7 @@ fn a_long_context() {
     {
         let target = "/v1/models/g-long:generateContent";
         let answer = ask(&gateway, &token, target, &json!({"contents": said(text)})).expect(200);
-        assert_eq!(charged(&gateway, &answer), want, "{text}");
+        assert_eq!(gateway.charged(&answer), want, "{text}");
     }
     assert_eq!(mock.received()[0].target, "/v1/models/g-long:generateContent");
 }
@@ -163,7 +158,7 @@ fn a_stream_of_events() {
     assert!(answer.clean);
     assert!(answer.text().ends_with(&chunks()[1..].iter().map(sse).collect::<String>()), "{}", answer.text());
     assert!(answer.header("content-type").unwrap().starts_with("text/event-stream"));
-    assert_eq!(charged(&gateway, &answer), 20 * PRICES[0] + 10 * PRICES[1] + 18 * PRICES[3]);
+    assert_eq!(gateway.charged(&answer), 20 * PRICES[0] + 10 * PRICES[1] + 18 * PRICES[3]);
     assert_eq!(mock.received()[0].target, EVENTS);
 }
 
@@ -181,7 +176,7 @@ fn a_stream_of_an_array() {
     assert!(answer.clean);
     assert_eq!(answer.text(), text.concat());
     assert!(answer.header("content-type").unwrap().starts_with("application/json"));
-    assert_eq!(charged(&gateway, &answer), 20 * PRICES[0] + 10 * PRICES[1] + 18 * PRICES[3]);
+    assert_eq!(gateway.charged(&answer), 20 * PRICES[0] + 10 * PRICES[1] + 18 * PRICES[3]);
 }
 
 /// An error within a stream, or an end before the answer's: an error in the stream's own form, and no clean end.
@@ -215,7 +210,7 @@ fn a_stream_that_breaks() {
             );
             assert!(!text.contains("finishReason") && !text.trim_end().ends_with(']'), "{text}");
             // As the provider said: that is more than the floor and what was counted here.
-            assert_eq!(charged(&gateway, &answer), 40 * PRICES[0] + PRICES[3], "{target}");
+            assert_eq!(gateway.charged(&answer), 40 * PRICES[0] + PRICES[3], "{target}");
         }
     }
 }
@@ -417,7 +412,7 @@ fn what_a_provider_refuses() {
             let answer =
                 ask(&gateway, &token, &format!("/v1beta/models/g-{status}:{method}"), &more).expect(told);
             assert_eq!(answer.json()["error"]["status"], word, "{status} {method}");
-            assert_eq!(charged(&gateway, &answer), 0);
+            assert_eq!(gateway.charged(&answer), 0);
         }
     }
 }
@@ -460,14 +455,14 @@ fn embeddings() {
     let content = json!({"parts": [{"text": "hello"}]});
     let batch = json!({"requests": [{"model": "models/g-alias", "content": content}, {"model": "models/g-alias", "content": content}]});
     let answer = gateway.post(&token.key, "/v1beta/models/g-alias:batchEmbedContents", &batch).expect(200);
-    assert_eq!(charged(&gateway, &answer), 11 * PRICES[0]);
+    assert_eq!(gateway.charged(&answer), 11 * PRICES[0]);
     let got = mock.received()[0].clone();
     assert_eq!(got.target, "/v1beta/models/g%20real%2F1:batchEmbedContents");
     assert_eq!(got.json()["requests"][1]["model"], "models/g real/1");
     // Nobody says what it was: 5 bytes are 2 units, and 4 for the message.
     let one = json!({"content": content, "taskType": "RETRIEVAL_QUERY"});
     let answer = gateway.post(&token.key, "/v1beta/models/g-1:embedContent", &one).expect(200);
-    assert_eq!(charged(&gateway, &answer), 6 * PRICES[0]);
+    assert_eq!(gateway.charged(&answer), 6 * PRICES[0]);
     let other = json!({"requests": [{"model": "models/g-2", "content": content}]});
     let refused = gateway.post(&token.key, "/v1beta/models/g-1:batchEmbedContents", &other).expect(400);
     assert_eq!(refused.json()["error"]["details"][0]["reason"], "INVALID_PARAMETER");

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Form, Gate, Gateway, Mock, PROMPT, Reply, Request, Response, Settings, Token, nanos};
+use crate::harness::{
+    Form, Gate, Gateway, Mock, PROMPT, Reply, Request, Response, Settings, Token, nanos, quota,
+};
 
 const MAKE: &str = "/v1/images/generations";
 const EDIT: &str = "/v1/images/edits";
@@ -49,18 +51,6 @@ fn rich(gateway: &Gateway) -> Token {
     gateway.create(json!({"remain_credits": 1000}))
 }
 
-/// Held, in quota of 2 000 n$, rounded up as it is shown.
-fn quota(nanos: i64) -> i64 {
-    (nanos + 1_999) / 2_000
-}
-
-/// What was charged in n$, how it ended, and who said so.
-fn told(gateway: &Gateway, token: &Token) -> (i64, String, String) {
-    let entry = gateway.last_entry(token);
-    let text = |name: &str| entry[name].as_str().unwrap().to_owned();
-    (nanos(&entry["charged_usd"]), text("outcome"), text("usage_source"))
-}
-
 fn means(cost: i64, outcome: &str, source: &str) -> (i64, String, String) {
     (cost, outcome.to_owned(), source.to_owned())
 }
@@ -85,7 +75,7 @@ fn held(reply: &Reply, request: &Request) -> (i64, i64, Gateway, Token) {
         asking.join().unwrap();
         held
     });
-    let cost = told(&gateway, &token).0;
+    let cost = gateway.told(&token).0;
     (held, cost, gateway, token)
 }
 
@@ -227,7 +217,7 @@ fn a_stream_of_previews() {
     gate.open();
     let rest = answer.finish().expect(200);
     assert_eq!((rest.events(), rest.clean), (vec![events[1].clone()], true));
-    assert_eq!(told(&gateway, &token), means(9 * 5_000 + 472 * 40_000, "ok", "provider"));
+    assert_eq!(gateway.told(&token), means(9 * 5_000 + 472 * 40_000, "ok", "provider"));
     assert_eq!(mock.received()[0].json(), asked);
 }
 
@@ -290,7 +280,7 @@ fn what_each_end_costs() {
         let form = Form::new().file("image", "a", b"").field("model", model).field("prompt", PROMPT);
         let form = form.field("quality", "low").field("size", "1024x1024").field("stream", "true");
         let answer = gateway.send(&form.post(EDIT).bearer(&token.key)).expect(status);
-        assert_eq!(told(&gateway, &token), means(cost, outcome, source), "{model} {reply:?}");
+        assert_eq!(gateway.told(&token), means(cost, outcome, source), "{model} {reply:?}");
         if status == 200 && outcome != "ok" {
             assert!(answer.text().contains("upstream_error"), "{}", answer.text());
         }
@@ -310,7 +300,7 @@ fn a_client_that_leaves_pays() {
     mock.wait_for(1);
     connection.reset();
     gate.open();
-    assert_eq!(told(&gateway, &token), means(9 * 5_000 + 200 * 40_000, "client_gone", "provider"));
+    assert_eq!(gateway.told(&token), means(9 * 5_000 + 200 * 40_000, "client_gone", "provider"));
 
     let preview = event("image_generation.partial_image", &json!({}));
     let done = event("image_generation.completed", &json!({"usage": usage(9, 0, 300)}));
@@ -325,7 +315,7 @@ fn a_client_that_leaves_pays() {
         assert!(answer.data().contains("partial_image"));
         drop(answer);
         gate.open();
-        let (charged, outcome, source) = told(&gateway, &token);
+        let (charged, outcome, source) = gateway.told(&token);
         assert_eq!((charged, source.as_str()), (cost, "provider"), "{model}");
         assert!(outcome == "client_gone" || outcome == "ok", "{outcome}");
     }
@@ -400,7 +390,7 @@ fn demo_draws() {
     let answer = ask(&gateway, &token, &json!({"model": "demo", "prompt": "A red fox", "n": 2})).expect(200);
     let picture = &answer.json()["data"][1]["b64_json"];
     assert!(picture.as_str().unwrap().starts_with("iVBORw0KGgo"), "{picture}");
-    assert_eq!(told(&gateway, &token), means(3 * 500 + 32 * 1_500, "ok", "provider"));
+    assert_eq!(gateway.told(&token), means(3 * 500 + 32 * 1_500, "ok", "provider"));
     let form = Form::new().file("image[]", "a.png", b"x").field("prompt", "A red fox").field("model", "demo");
     let form = form.field("stream", "true").field("partial_images", "1");
     let answer = gateway.send(&form.post(EDIT).bearer(&token.key)).expect(200);
@@ -409,5 +399,5 @@ fn demo_draws() {
         text.contains("event: image_edit.partial_image\n") && text.contains("event: image_edit.completed\n")
     );
     // 4 units of the image that is seen, 16 of the preview.
-    assert_eq!(told(&gateway, &token), means(3 * 500 + 4 * 500 + 32 * 1_500, "ok", "provider"));
+    assert_eq!(gateway.told(&token), means(3 * 500 + 4 * 500 + 32 * 1_500, "ok", "provider"));
 }

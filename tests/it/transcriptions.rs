@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Form, Gate, Gateway, Mock, PROMPT, Piece, Reply, Request, Settings, Token, nanos};
+use crate::harness::{Form, Gate, Gateway, Mock, PROMPT, Piece, Reply, Request, Settings, Token, quota};
 
 const HEAR: &str = "/v1/audio/transcriptions";
 const TRANSLATE: &str = "/v1/audio/translations";
@@ -44,16 +44,6 @@ fn rich(gateway: &Gateway) -> Token {
     gateway.create(json!({"remain_credits": 1000}))
 }
 
-fn quota(nanos: i64) -> i64 {
-    (nanos + 1_999) / 2_000
-}
-
-fn told(gateway: &Gateway, token: &Token) -> (i64, String, String) {
-    let entry = gateway.last_entry(token);
-    let text = |name: &str| entry[name].as_str().unwrap().to_owned();
-    (nanos(&entry["charged_usd"]), text("outcome"), text("usage_source"))
-}
-
 fn means(cost: i64, outcome: &str, source: &str) -> (i64, String, String) {
     (cost, outcome.to_owned(), source.to_owned())
 }
@@ -91,7 +81,7 @@ fn settled(reply: &Reply, request: &Request, status: u16) -> (i64, (i64, String,
         asking.join().unwrap();
         held
     });
-    (held, told(&gateway, &token))
+    (held, gateway.told(&token))
 }
 
 #[test]
@@ -199,7 +189,7 @@ fn text_is_relayed_as_it_comes() {
     let answer = answer.finish().expect(200);
     assert_eq!((answer.text().as_str(), answer.clean), ("4.001\nhello\n", true));
     assert_eq!(answer.header("content-type"), Some("text/vtt"));
-    assert_eq!(told(&gateway, &token), means(500_000, "ok", "estimated"));
+    assert_eq!(gateway.told(&token), means(500_000, "ok", "estimated"));
 }
 
 #[test]
@@ -215,7 +205,7 @@ fn a_stream_of_text() {
     let asked = form("t-token").field("stream", "true").post(HEAR).bearer(&token.key);
     let answer = gateway.send(&asked).expect(200);
     assert_eq!((answer.events(), answer.clean), (events.to_vec(), true));
-    assert_eq!(told(&gateway, &token), means(14 * 2_500 + 3 * 10_000, "ok", "provider"));
+    assert_eq!(gateway.told(&token), means(14 * 2_500 + 3 * 10_000, "ok", "provider"));
 }
 
 #[test]
@@ -251,7 +241,7 @@ fn what_each_end_costs() {
         let request = form("t-token").field("response_format", "text").field("stream", "true").post(HEAR);
         let answer = gateway.send(&request.bearer(&token.key)).expect(status);
         assert_eq!(answer.clean, clean, "{reply:?}");
-        let told = told(&gateway, &token);
+        let told = gateway.told(&token);
         assert_eq!((told.0, told.1.as_str()), (cost, outcome), "{reply:?}");
     }
 }
@@ -273,7 +263,7 @@ fn a_client_that_leaves_pays_it_all() {
         mock.wait_for(1);
         connection.reset();
         gate.open();
-        assert_eq!(told(&gateway, &token), means(cost, "client_gone", "provider"));
+        assert_eq!(gateway.told(&token), means(cost, "client_gone", "provider"));
     }
 }
 
@@ -356,7 +346,7 @@ fn demo_hears() {
         let form = form.clone().field(more.0, more.1);
         let answer = gateway.send(&form.post(HEAR).bearer(&token.key)).expect(200);
         assert!(answer.text().contains(want), "{}", answer.text());
-        let (cost, outcome, source) = told(&gateway, &token);
+        let (cost, outcome, source) = gateway.told(&token);
         assert_eq!(outcome, "ok");
         if source == "provider" {
             assert_eq!(cost, 7 * 500 + 21 * 1_500, "{more:?}");

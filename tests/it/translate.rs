@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{
     COMPLETION, Gate, Gateway, Mock, PROMPT, QUOTA, Received, Reply, Request, Response, SOON, Settings,
-    Token, chat, eventually, nanos,
+    Token, chat, cost, eventually, nanos,
 };
 
 const ROUTE: &str = "/v1/chat/completions";
@@ -60,24 +60,6 @@ fn words(words: &str) -> String {
     event(&json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": words}}))
 }
 
-/// What the counts cost, in nanodollars.
-fn cost(counts: [i64; 5]) -> i64 {
-    counts.iter().zip(PRICES).map(|(count, price)| count * price).sum()
-}
-
-fn charged(gateway: &Gateway, answer: &Response) -> i64 {
-    let rows = gateway.ledger(&format!("request_id={}", answer.header("x-request-id").unwrap()));
-    nanos(&rows[0]["charged_usd"])
-}
-
-/// The data of a stream's events, but for its terminator.
-fn chunks(answer: &Response) -> Vec<Value> {
-    let text = answer.text();
-    let text = text.strip_suffix("data: [DONE]\n\n").expect("the terminator");
-    let data = text.split_terminator("\n\n").map(|event| event.strip_prefix("data: ").unwrap());
-    data.map(|data| serde_json::from_str(data).unwrap()).collect()
-}
-
 #[test]
 fn a_plain_answer() {
     let usage = json!({"input_tokens": 25, "cache_read_input_tokens": 1000, "cache_creation_input_tokens": 300,
@@ -100,7 +82,7 @@ fn a_plain_answer() {
         (&told["usage"]["prompt_tokens"], &told["usage"]["completion_tokens"]),
         (&json!(1325), &json!(7))
     );
-    assert_eq!(charged(&gateway, &answer), cost([25, 1000, 100, 200, 7]));
+    assert_eq!(gateway.charged(&answer), cost([25, 1000, 100, 200, 7], PRICES));
     assert_eq!(answer.header("x-tollgate-cost-usd"), Some("0.00137"));
     assert_eq!(answer.header("x-ratelimit-limit-requests"), Some("60"));
     assert_eq!(
@@ -169,7 +151,7 @@ fn a_stream() {
         gate.open();
         let answer = exchange.finish().expect(200);
         assert!(answer.clean);
-        let told = chunks(&answer);
+        let told = answer.chunks();
         assert!(
             told.iter().all(|chunk| chunk["id"] == "msg_1" && chunk["object"] == "chat.completion.chunk")
         );
@@ -179,7 +161,7 @@ fn a_stream() {
         assert!(told.iter().any(|chunk| chunk["choices"][0]["finish_reason"] == "length"));
         let totals = told.iter().filter(|chunk| chunk["usage"]["prompt_tokens"] == 80).count();
         assert_eq!(totals, usize::from(!options.is_null()));
-        assert_eq!(charged(&gateway, &answer), cost([10, 50, 20, 0, 12]));
+        assert_eq!(gateway.charged(&answer), cost([10, 50, 20, 0, 12], PRICES));
         assert!(answer.header("content-type").unwrap().starts_with("text/event-stream"));
     }
     let got = mock.received()[0].json();
@@ -374,7 +356,7 @@ fn answers_that_cannot_be_told() {
     let token = rich(&gateway);
     let odd = ask(&gateway, &token, &json!({"model": "c-odd"}));
     odd.refuses(502, "upstream_error");
-    assert_eq!(nanos(&gateway.last_entry(&token)["charged_usd"]), cost([40, 0, 0, 0, 1]));
+    assert_eq!(nanos(&gateway.last_entry(&token)["charged_usd"]), cost([40, 0, 0, 0, 1], PRICES));
     for model in ["c-error", "c-cut", "c-torn"] {
         let answer = ask(&gateway, &token, &json!({"model": model, "stream": true})).expect(200);
         let text = answer.text();
@@ -385,8 +367,8 @@ fn answers_that_cannot_be_told() {
             (&last["error"]["type"], &last["error"]["code"]),
             (&json!("upstream_error"), &json!("upstream_error"))
         );
-        let least = cost([40, 0, 0, 0, 3]);
-        assert!(charged(&gateway, &answer) >= least, "{model}");
+        let least = cost([40, 0, 0, 0, 3], PRICES);
+        assert!(gateway.charged(&answer) >= least, "{model}");
     }
 }
 
@@ -405,6 +387,6 @@ fn a_client_that_leaves() {
     let row = gateway.last_entry(&token);
     assert_eq!(
         (&row["outcome"], nanos(&row["charged_usd"])),
-        (&json!("client_gone"), cost([40, 0, 0, 0, 3]))
+        (&json!("client_gone"), cost([40, 0, 0, 0, 3], PRICES))
     );
 }

@@ -77,18 +77,6 @@ fn totals() -> String {
         .to_string()
 }
 
-fn charged(gateway: &Gateway, answer: &Response) -> i64 {
-    let rows = gateway.ledger(&format!("request_id={}", answer.header("x-request-id").unwrap()));
-    nanos(&rows[0]["charged_usd"])
-}
-
-/// The data of a stream's events.
-fn events(answer: &Response) -> Vec<Value> {
-    let text = answer.text();
-    let data = text.split_terminator("\n\n").filter_map(|event| Some(event.split_once("data: ")?.1));
-    data.map(|data| serde_json::from_str(data).unwrap()).collect()
-}
-
 fn kinds(events: &[Value]) -> Vec<&str> {
     events.iter().map(|event| event["type"].as_str().unwrap()).collect()
 }
@@ -114,7 +102,7 @@ fn a_plain_message() {
     let counts =
         ["input_tokens", "cache_read_input_tokens", "output_tokens"].map(|name| told["usage"][name].as_i64());
     assert_eq!(counts, [Some(325), Some(1000), Some(7)]);
-    assert_eq!(charged(&gateway, &answer), COST);
+    assert_eq!(gateway.charged(&answer), COST);
     assert_eq!(answer.header("request-id"), answer.header("x-request-id"));
     assert_eq!(answer.header("anthropic-ratelimit-requests-limit"), Some("60"));
 
@@ -141,7 +129,7 @@ fn a_plain_response() {
     assert_eq!((&told["instructions"], &told["store"]), (&json!("be brief"), &json!(false)));
     let counts = ["input_tokens", "output_tokens", "total_tokens"].map(|name| told["usage"][name].as_i64());
     assert_eq!(counts, [Some(1325), Some(7), Some(1332)]);
-    assert_eq!(charged(&gateway, &answer), COST);
+    assert_eq!(gateway.charged(&answer), COST);
     // Nothing binds and nothing was asked for: no cap is sent.
     let messages = json!([{"role": "system", "content": "be brief"}, {"role": "user", "content": PROMPT}]);
     assert_eq!(mock.received()[0].json(), json!({"model": "m-1", "messages": messages}));
@@ -173,7 +161,7 @@ fn streams() {
         gate.open();
         let answer = exchange.finish().expect(200);
         assert!(answer.clean);
-        let told = events(&answer);
+        let told = answer.named_events();
         let (last, before) = (told.last().unwrap(), &told[told.len() - 2]);
         if route == MESSAGES {
             let said: String = told.iter().filter_map(|event| event["delta"]["text"].as_str()).collect();
@@ -187,7 +175,7 @@ fn streams() {
             assert_eq!(last["response"]["output"][0]["content"][0]["text"], "one two");
             assert_eq!(last["response"]["usage"]["output_tokens"], 7);
         }
-        assert_eq!(charged(&gateway, &answer), COST);
+        assert_eq!(gateway.charged(&answer), COST);
         let got = mock.received().pop().unwrap().json();
         assert_eq!((&got["stream"], &got["stream_options"]), (&json!(true), &json!({"include_usage": true})));
     }
@@ -252,7 +240,7 @@ fn calls_that_stream() {
     let token = rich(&gateway);
     let tools = json!([{"type": "function", "name": "f", "parameters": {"type": "object"}, "strict": false}]);
     let answer = ask(&gateway, &token, RESPONSES, &json!({"stream": true, "tools": tools})).expect(200);
-    let told = events(&answer);
+    let told = answer.named_events();
     let pieces: Vec<&str> = told
         .iter()
         .filter(|event| event["type"] == "response.function_call_arguments.delta")
@@ -262,7 +250,7 @@ fn calls_that_stream() {
     let item = &told.last().unwrap()["response"]["output"][0];
     assert_eq!((&item["type"], &item["call_id"]), (&json!("function_call"), &json!("call_1")));
     assert_eq!((&item["name"], &item["arguments"]), (&json!("f"), &json!("{\"a\":1}")));
-    assert_eq!(charged(&gateway, &answer), COST);
+    assert_eq!(gateway.charged(&answer), COST);
 }
 
 /// The hold is exact, and that of what is sent: each byte of text and the constants at the input price, the cap at that of
@@ -404,13 +392,13 @@ fn streams_that_break() {
     for route in [MESSAGES, RESPONSES] {
         for model in ["m-error", "m-cut", "m-torn"] {
             let answer = ask(&gateway, &token, route, &json!({"model": model, "stream": true})).expect(200);
-            let told = events(&answer);
+            let told = answer.named_events();
             assert!(answer.text().contains("twelve bytes"));
             let seen = kinds(&told);
             assert_eq!(seen.last(), Some(&"error"), "{route} {model}");
             let ends = ["message_stop", "response.completed", "response.incomplete", "response.failed"];
             assert!(!seen.iter().any(|kind| ends.contains(kind)), "{seen:?}");
-            assert!(charged(&gateway, &answer) >= 3 * PRICES[2], "{model}");
+            assert!(gateway.charged(&answer) >= 3 * PRICES[2], "{model}");
         }
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{
     COMPLETION, Gate, Gateway, Mock, PROMPT, QUOTA, Received, Reply, Request, Response, SOON, Settings,
-    Token, chat, eventually, nanos,
+    Token, chat, cost, eventually, nanos,
 };
 
 const ROUTE: &str = "/v1/chat/completions";
@@ -61,24 +61,6 @@ fn sse(chunk: &Value) -> String {
     format!("data: {chunk}\r\n\r\n")
 }
 
-/// What the counts cost, in nanodollars.
-fn cost(counts: [i64; 3]) -> i64 {
-    counts.iter().zip(PRICES).map(|(count, price)| count * price).sum()
-}
-
-fn charged(gateway: &Gateway, answer: &Response) -> i64 {
-    let rows = gateway.ledger(&format!("request_id={}", answer.header("x-request-id").unwrap()));
-    nanos(&rows[0]["charged_usd"])
-}
-
-/// The data of a stream's events, but for its terminator.
-fn chunks(answer: &Response) -> Vec<Value> {
-    let text = answer.text();
-    let text = text.strip_suffix("data: [DONE]\n\n").expect("the terminator");
-    let data = text.split_terminator("\n\n").map(|event| event.strip_prefix("data: ").unwrap());
-    data.map(|data| serde_json::from_str(data).unwrap()).collect()
-}
-
 #[test]
 fn a_plain_answer() {
     let usage = json!({"promptTokenCount": 1000, "cachedContentTokenCount": 300, "toolUsePromptTokenCount": 50,
@@ -108,7 +90,7 @@ fn a_plain_answer() {
         ),
         (&json!(300), &json!(40))
     );
-    assert_eq!(charged(&gateway, &answer), cost([750, 300, 47]));
+    assert_eq!(gateway.charged(&answer), cost([750, 300, 47], PRICES));
     assert_eq!(answer.header("x-tollgate-cost-usd"), Some("0.00203"));
     assert_eq!(answer.header("x-ratelimit-limit-requests"), Some("60"));
 
@@ -159,7 +141,7 @@ fn a_stream() {
         gate.open();
         let answer = exchange.finish().expect(200);
         assert!(answer.clean);
-        let told = chunks(&answer);
+        let told = answer.chunks();
         assert!(told.iter().all(|chunk| chunk["id"] == "r1" && chunk["object"] == "chat.completion.chunk"));
         let all = |member: &str| -> String {
             told.iter().filter_map(|chunk| chunk["choices"][0]["delta"][member].as_str()).collect()
@@ -168,7 +150,7 @@ fn a_stream() {
         assert!(told.iter().any(|chunk| chunk["choices"][0]["finish_reason"] == "length"));
         let totals = told.iter().filter(|chunk| chunk["usage"]["prompt_tokens"] == 80).count();
         assert_eq!(totals, usize::from(!options.is_null()));
-        assert_eq!(charged(&gateway, &answer), cost([30, 50, 17]));
+        assert_eq!(gateway.charged(&answer), cost([30, 50, 17], PRICES));
         assert!(answer.header("content-type").unwrap().starts_with("text/event-stream"));
     }
     let got = &mock.received()[0];
@@ -227,7 +209,7 @@ fn tools_that_are_called() {
     let calls = json!([proven("call_r1_0", "Paris"), called("call_r1_1", "Rome")]);
     assert_eq!(choice["message"]["tool_calls"], calls);
     asked["stream"] = json!(true);
-    let told = chunks(&ask(&gateway, &token, "g-1", &asked).expect(200));
+    let told = ask(&gateway, &token, "g-1", &asked).expect(200).chunks();
     let calls: Vec<&Value> =
         told.iter().map(|chunk| &chunk["choices"][0]["delta"]["tool_calls"][0]).collect();
     let extra = &proven("", "")["extra_content"];
@@ -432,8 +414,8 @@ fn what_is_blocked() {
     let gateway = start(&mock);
     let token = rich(&gateway);
     for (model, reason, content, want) in [
-        ("g-prompt", "PROHIBITED_CONTENT", None, cost([40, 0, 0])),
-        ("g-1", "SAFETY", Some("so far"), cost([40, 0, 3])),
+        ("g-prompt", "PROHIBITED_CONTENT", None, cost([40, 0, 0], PRICES)),
+        ("g-1", "SAFETY", Some("so far"), cost([40, 0, 3], PRICES)),
     ] {
         let whole = ask(&gateway, &token, model, &json!({})).expect(200);
         let choice = whole.json()["choices"][0].take();
@@ -442,15 +424,15 @@ fn what_is_blocked() {
             (&json!("content_filter"), content)
         );
         assert!(choice["message"]["refusal"].as_str().unwrap().contains(reason), "{choice}");
-        assert_eq!(charged(&gateway, &whole), want);
+        assert_eq!(gateway.charged(&whole), want);
         let stream = ask(&gateway, &token, model, &json!({"stream": true})).expect(200);
-        let told = chunks(&stream);
+        let told = stream.chunks();
         assert!(
             told.iter().any(|chunk| chunk["choices"][0]["finish_reason"] == "content_filter"),
             "{told:?}"
         );
         assert!(stream.text().contains(reason));
-        assert_eq!(charged(&gateway, &stream), want);
+        assert_eq!(gateway.charged(&stream), want);
     }
 }
 
@@ -519,7 +501,7 @@ fn answers_that_cannot_be_told() {
     let gateway = start(&mock);
     let token = rich(&gateway);
     ask(&gateway, &token, "g-odd", &json!({})).refuses(502, "upstream_error");
-    assert_eq!(nanos(&gateway.last_entry(&token)["charged_usd"]), cost([40, 0, 3]));
+    assert_eq!(nanos(&gateway.last_entry(&token)["charged_usd"]), cost([40, 0, 3], PRICES));
     for model in ["g-malformed", "g-error", "g-cut", "g-torn"] {
         let answer = ask(&gateway, &token, model, &json!({"stream": true})).expect(200);
         let text = answer.text();
@@ -531,7 +513,7 @@ fn answers_that_cannot_be_told() {
             (&json!("upstream_error"), &json!("upstream_error")),
             "{model}"
         );
-        assert!(charged(&gateway, &answer) >= cost([40, 0, 3]), "{model}");
+        assert!(gateway.charged(&answer) >= cost([40, 0, 3], PRICES), "{model}");
     }
 }
 
@@ -549,7 +531,7 @@ fn a_client_that_leaves() {
     eventually("the provider is let go", SOON, || (mock.hang_ups() == 1).then_some(()));
     let row = gateway.last_entry(&token);
     assert_eq!(row["outcome"], "client_gone", "{row}");
-    assert!(nanos(&row["charged_usd"]) >= cost([40, 0, 3]), "{row}");
+    assert!(nanos(&row["charged_usd"]) >= cost([40, 0, 3], PRICES), "{row}");
 }
 
 const MESSAGES: &str = "/v1/messages";
@@ -561,13 +543,6 @@ fn message(gateway: &Gateway, token: &Token, model: &str, more: &Value) -> Respo
     more.as_object().unwrap().iter().for_each(|(name, value)| body[name.as_str()] = value.clone());
     let request = Request::post(MESSAGES, &body).header("x-api-key", &token.key);
     gateway.send(&request.header("anthropic-version", "2023-06-01").header("anthropic-beta", "x"))
-}
-
-/// The events of a stream of messages.
-fn events(answer: &Response) -> Vec<Value> {
-    let text = answer.text();
-    let data = text.split_terminator("\n\n").map(|event| event.split_once("\ndata: ").unwrap().1);
-    data.map(|data| serde_json::from_str(data).unwrap()).collect()
 }
 
 #[test]
@@ -594,7 +569,7 @@ fn a_message() {
         (&used["input_tokens"], &used["cache_read_input_tokens"], &used["output_tokens"]),
         (&json!(700), &json!(300), &json!(47))
     );
-    assert_eq!(charged(&gateway, &answer), cost([700, 300, 47]));
+    assert_eq!(gateway.charged(&answer), cost([700, 300, 47], PRICES));
     let got = &mock.received()[0];
     assert_eq!(got.target, PLAIN);
     let config = json!({"maxOutputTokens": 5000, "topK": 5, "thinkingConfig": {"thinkingLevel": "low", "includeThoughts": true}});
@@ -626,7 +601,7 @@ fn a_message_that_streams() {
     gate.open();
     let answer = exchange.finish().expect(200);
     assert!(answer.clean);
-    let told = events(&answer);
+    let told = answer.named_events();
     let said: String = told.iter().filter_map(|event| event["delta"]["text"].as_str()).collect();
     assert_eq!(said, "one two");
     let [.., change, stop] = told.as_slice() else { panic!("{told:?}") };
@@ -635,7 +610,7 @@ fn a_message_that_streams() {
         (&json!("max_tokens"), &json!(12))
     );
     assert_eq!(stop["type"], "message_stop");
-    assert_eq!(charged(&gateway, &answer), cost([80, 0, 12]));
+    assert_eq!(gateway.charged(&answer), cost([80, 0, 12], PRICES));
     assert_eq!(mock.received()[0].target, EVENTS);
 }
 
@@ -665,7 +640,7 @@ fn tools_of_messages() {
     assert_eq!((&content[1], &content[2]["id"], &content[2]["input"]), (&proof, &used["id"], &used["input"]));
     let mut streamed = asked.clone();
     streamed["stream"] = json!(true);
-    let told = events(&message(&gateway, &token, "g-1", &streamed).expect(200));
+    let told = message(&gateway, &token, "g-1", &streamed).expect(200).named_events();
     assert!(told.iter().any(|event| event["content_block"] == proof), "{told:?}");
 
     let image =
@@ -728,7 +703,7 @@ fn what_messages_are_refused() {
     assert_eq!((mock.count(), gateway.settled(&token)), (1, 0));
     let blocked = message(&gateway, &token, "g-1", &json!({})).expect(200);
     assert_eq!(blocked.json()["stop_reason"], "refusal");
-    assert_eq!(charged(&gateway, &blocked), cost([1, 0, 1]));
+    assert_eq!(gateway.charged(&blocked), cost([1, 0, 1], PRICES));
 }
 
 /// A client of OpenAI's responses.
@@ -756,7 +731,7 @@ fn a_response() {
     input.push(json!({"type": "function_call_output", "call_id": "call_r1_0", "output": "done"}));
     let second = ask(json!(input));
     assert!(second.text().contains(COMPLETION), "{}", second.text());
-    assert_eq!(charged(&gateway, &second), cost([1, 0, 1]));
+    assert_eq!(gateway.charged(&second), cost([1, 0, 1], PRICES));
     let called =
         json!({"functionCall": {"id": "call_r1_0", "name": "f", "args": {}}, "thoughtSignature": "c2ln"});
     assert_eq!(mock.received()[1].json()["contents"][1]["parts"], json!([called]));

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{
     COMPLETION, Gate, Gateway, Mock, PROMPT, QUOTA, Received, Reply, Request, Response, SOON, Settings,
-    Token, chat, eventually, nanos,
+    Token, chat, cost, eventually,
 };
 
 const ROUTE: &str = "/v1/messages";
@@ -87,28 +87,6 @@ fn totals(usage: &Value) -> String {
     )
 }
 
-/// What the counts cost, in nanodollars.
-fn cost(counts: [i64; 3]) -> i64 {
-    counts.iter().zip(PRICES).map(|(count, price)| count * price).sum()
-}
-
-fn charged(gateway: &Gateway, answer: &Response) -> i64 {
-    let rows = gateway.ledger(&format!("request_id={}", answer.header("x-request-id").unwrap()));
-    nanos(&rows[0]["charged_usd"])
-}
-
-/// The data of a stream's events, each of which is named by its type.
-fn events(answer: &Response) -> Vec<Value> {
-    let text = answer.text();
-    let events = text.split_terminator("\n\n").map(|event| {
-        let (name, data) = event.strip_prefix("event: ").unwrap().split_once("\ndata: ").unwrap();
-        let data: Value = serde_json::from_str(data).unwrap();
-        assert_eq!(data["type"], name);
-        data
-    });
-    events.collect()
-}
-
 fn text(words: &str) -> Value {
     json!({"type": "text", "text": words})
 }
@@ -128,7 +106,7 @@ fn a_plain_answer() {
         json!({"id": "msg_chatcmpl-1", "type": "message", "role": "assistant", "model": "gpt-real", "content": [text(COMPLETION)],
             "stop_reason": "end_turn", "stop_sequence": null, "usage": counted})
     );
-    assert_eq!(charged(&gateway, &answer), cost([600, 400, 50]));
+    assert_eq!(gateway.charged(&answer), cost([600, 400, 50], PRICES));
     assert_eq!(answer.header("x-tollgate-cost-usd"), Some("0.0018"));
     let got = &mock.received()[0];
     assert_eq!((got.method.as_str(), got.target.as_str()), ("POST", "/v1/chat/completions"));
@@ -161,7 +139,7 @@ fn a_stream() {
     gate.open();
     let answer = exchange.finish().expect(200);
     assert!(answer.clean);
-    let told = events(&answer);
+    let told = answer.named_events();
     let kinds: Vec<&str> = told.iter().map(|event| event["type"].as_str().unwrap()).collect();
     assert_eq!(
         kinds,
@@ -186,7 +164,7 @@ fn a_stream() {
         ),
         (&json!(30), &json!(50), &json!(12))
     );
-    assert_eq!(charged(&gateway, &answer), cost([30, 50, 12]));
+    assert_eq!(gateway.charged(&answer), cost([30, 50, 12], PRICES));
     let got = mock.received()[0].json();
     // Usage is asked for, or nobody would know what it cost.
     assert_eq!((&got["stream"], &got["stream_options"]["include_usage"]), (&json!(true), &json!(true)));
@@ -269,7 +247,7 @@ fn calls_that_are_mixed() {
     let answer = ask(&gateway, &token, &json!({"tools": tools, "stream": true})).expect(200);
     let mut inputs = vec![String::new(); 2];
     let mut open = None;
-    for event in events(&answer) {
+    for event in answer.named_events() {
         let index = event["index"].as_u64();
         match event["type"].as_str().unwrap() {
             "content_block_start" => assert_eq!(open.replace(index.unwrap()), None),
@@ -321,11 +299,11 @@ fn claude_code_on_a_model_of_openai() {
     let gateway = start(&mock);
     let token = rich(&gateway);
     let answer = ask(&gateway, &token, &claude_code("o-1")).expect(200);
-    let told = events(&answer);
+    let told = answer.named_events();
     // It did not ask to be told what is thought.
     assert!(!answer.text().contains("thinking"));
     assert_eq!(told.last().unwrap()["type"], "message_stop");
-    assert_eq!(charged(&gateway, &answer), cost([9, 0, 3]));
+    assert_eq!(gateway.charged(&answer), cost([9, 0, 3], PRICES));
     let mut got = mock.received()[0].json();
     let user = got["user"].take();
     assert_eq!(user.as_str().unwrap().len(), 64, "{user}");
@@ -496,13 +474,13 @@ fn streams_that_break() {
         let answer = ask(&gateway, &token, &json!({"model": model, "stream": true})).expect(200);
         let text = answer.text();
         assert!(text.contains("twelve bytes") && !text.contains("message_stop"), "{model}: {text}");
-        let last = events(&answer).pop().unwrap();
+        let last = answer.named_events().pop().unwrap();
         assert_eq!(
             (&last["type"], &last["error"]["type"]),
             (&json!("error"), &json!("api_error")),
             "{model}"
         );
-        assert!(charged(&gateway, &answer) > 0, "{model}");
+        assert!(gateway.charged(&answer) > 0, "{model}");
     }
 }
 
@@ -541,7 +519,7 @@ fn a_model_of_gemini() {
         json!({"input_tokens": 60, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 40, "output_tokens": 9,
             "output_tokens_details": {"thinking_tokens": 4}})
     );
-    assert_eq!(charged(&gateway, &answer), cost([60, 40, 9]));
+    assert_eq!(gateway.charged(&answer), cost([60, 40, 9], PRICES));
     messages.push(json!({"role": "assistant", "content": first["content"]}));
     messages.push(
         json!({"role": "user", "content": [{"type": "tool_result", "tool_use_id": "f1", "content": "rain"}]}),
@@ -557,12 +535,12 @@ fn a_model_of_gemini() {
     let more = json!({"model": "g-1", "tools": tools, "stream": true, "thinking": {"type": "adaptive"}});
     let answer = ask(&gateway, &token, &more).expect(200);
     let begun: Vec<Value> =
-        events(&answer).into_iter().filter(|event| event["type"] == "content_block_start").collect();
+        answer.named_events().into_iter().filter(|event| event["type"] == "content_block_start").collect();
     let kinds: Vec<&str> =
         begun.iter().map(|event| event["content_block"]["type"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["thinking", "redacted_thinking", "tool_use"]);
-    assert_eq!(events(&answer).last().unwrap()["type"], "message_stop");
-    assert_eq!(charged(&gateway, &answer), cost([60, 40, 9]));
+    assert_eq!(answer.named_events().last().unwrap()["type"], "message_stop");
+    assert_eq!(gateway.charged(&answer), cost([60, 40, 9], PRICES));
 }
 
 #[test]
@@ -577,7 +555,7 @@ fn claude_code_on_a_model_of_gemini() {
     let gateway = start(&mock);
     let token = rich(&gateway);
     let answer = ask(&gateway, &token, &claude_code("g-1")).expect(200);
-    assert_eq!(charged(&gateway, &answer), cost([9, 0, 3]));
+    assert_eq!(gateway.charged(&answer), cost([9, 0, 3], PRICES));
     let got = mock.received()[0].json();
     assert_eq!(got["systemInstruction"]["parts"].as_array().unwrap().len(), 3);
     assert_eq!(got["contents"].as_array().unwrap().len(), 3);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{
     COMPLETION, Gate, Gateway, Mock, PROMPT, QUOTA, Received, Reply, Request, Response, SOON, Settings,
-    Token, eventually, nanos,
+    Token, cost, eventually,
 };
 
 const ROUTE: &str = "/v1/responses";
@@ -82,28 +82,6 @@ fn completion(message: &Value, reason: &str) -> Value {
         "choices": [{"index": 0, "message": message, "finish_reason": reason}], "usage": usage})
 }
 
-/// What the counts cost, in nanodollars.
-fn cost(counts: [i64; 4]) -> i64 {
-    counts.iter().zip(PRICES).map(|(count, price)| count * price).sum()
-}
-
-fn charged(gateway: &Gateway, answer: &Response) -> i64 {
-    let rows = gateway.ledger(&format!("request_id={}", answer.header("x-request-id").unwrap()));
-    nanos(&rows[0]["charged_usd"])
-}
-
-/// The data of a stream's events, each of which is named by its type.
-fn events(answer: &Response) -> Vec<Value> {
-    let text = answer.text();
-    let events = text.split_terminator("\n\n").map(|event| {
-        let (name, data) = event.strip_prefix("event: ").unwrap().split_once("\ndata: ").unwrap();
-        let data: Value = serde_json::from_str(data).unwrap();
-        assert_eq!(data["type"], name);
-        data
-    });
-    events.collect()
-}
-
 fn kinds(events: &[Value]) -> Vec<&str> {
     events.iter().map(|event| event["type"].as_str().unwrap()).collect()
 }
@@ -135,7 +113,7 @@ fn a_plain_answer() {
         json!({"input_tokens": 1325, "input_tokens_details": {"cached_tokens": 1000, "cache_write_tokens": 300}, "output_tokens": 7,
             "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": 1332})
     );
-    assert_eq!(charged(&gateway, &answer), cost([25, 1000, 300, 7]));
+    assert_eq!(gateway.charged(&answer), cost([25, 1000, 300, 7], PRICES));
     assert_eq!(answer.header("x-tollgate-cost-usd"), Some("0.00107"));
     let got = &mock.received()[0];
     assert_eq!(got.target, "/v1/messages");
@@ -163,7 +141,7 @@ fn no_translation_without_need() {
     let token = rich(&gateway);
     ask(&gateway, &token, &json!({"model": "n-1", "truncation": "auto"})).expect(200);
     let answer = ask(&gateway, &token, &json!({"model": "o-1"})).expect(200);
-    assert_eq!(charged(&gateway, &answer), cost([30, 10, 0, 9]));
+    assert_eq!(gateway.charged(&answer), cost([30, 10, 0, 9], PRICES));
     assert_eq!(answer.json()["usage"]["input_tokens_details"]["cached_tokens"], 10);
     let targets: Vec<String> = mock.received().iter().map(|request| request.target.clone()).collect();
     assert_eq!(targets, ["/v1/responses", "/v1/chat/completions"]);
@@ -196,7 +174,7 @@ fn a_stream() {
     gate.open();
     let answer = exchange.finish().expect(200);
     assert!(answer.clean);
-    let told = events(&answer);
+    let told = answer.named_events();
     assert_eq!(
         kinds(&told),
         [
@@ -219,7 +197,7 @@ fn a_stream() {
         (&last["output"][0]["content"][0]["text"], &last["usage"]["output_tokens"]),
         (&json!("one two"), &json!(12))
     );
-    assert_eq!(charged(&gateway, &answer), cost([10, 50, 20, 12]));
+    assert_eq!(gateway.charged(&answer), cost([10, 50, 20, 12], PRICES));
 }
 
 /// What Codex sends, in its form, but for the length of its words.
@@ -324,8 +302,8 @@ fn codex_there_and_back() {
         mock.forget();
         let mut turn = codex(model);
         let answer = gateway.post(&token.key, ROUTE, &turn).expect(200);
-        assert_eq!(charged(&gateway, &answer), cost([40, 0, 0, 9]), "{model}");
-        let told = events(&answer);
+        assert_eq!(gateway.charged(&answer), cost([40, 0, 0, 9], PRICES), "{model}");
+        let told = answer.named_events();
         let last = told.last().unwrap();
         assert_eq!(
             (&last["type"], &last["response"]["status"]),
@@ -357,7 +335,8 @@ fn codex_there_and_back() {
             json!({"type": "function_call_output", "id": "fco", "call_id": "call_1", "output": "It rains."}),
         );
         let second = gateway.post(&token.key, ROUTE, &turn).expect(200);
-        let said = events(&second).pop().unwrap()["response"]["output"][0]["content"][0]["text"].clone();
+        let said =
+            second.named_events().pop().unwrap()["response"]["output"][0]["content"][0]["text"].clone();
         assert_eq!(said, "Done.", "{model}");
     }
 }
@@ -519,8 +498,8 @@ fn providers_that_fail() {
     assert_eq!(gateway.settled(&token), 0);
     let answer = ask(&gateway, &token, &json!({"model": "c-cut", "stream": true})).expect(200);
     assert!(answer.text().contains("twelve bytes"));
-    let told = events(&answer);
+    let told = answer.named_events();
     assert_eq!(told.last().unwrap()["type"], "error");
     assert!(kinds(&told).iter().all(|kind| !kind.contains("completed") && !kind.contains("incomplete")));
-    assert!(charged(&gateway, &answer) >= cost([40, 0, 0, 3]));
+    assert!(gateway.charged(&answer) >= cost([40, 0, 0, 3], PRICES));
 }

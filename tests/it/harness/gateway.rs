@@ -14,7 +14,9 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::process::Process;
-use super::{COMPLETION, Connection, Exchange, Output, PROMPT, Request, Response, SETTLED, SOON, Settings};
+use super::{
+    COMPLETION, Connection, Exchange, Output, PROMPT, Request, Response, SETTLED, SOON, Settings, nanos,
+};
 use super::{TempDir, eventually, hex, unique};
 
 /// A token made by a test.
@@ -420,6 +422,21 @@ impl Gateway {
             }
         }
         rows
+    }
+
+    /// What the request behind `answer` was charged, in nanodollars.
+    #[track_caller]
+    pub fn charged(&self, answer: &Response) -> i64 {
+        let rows = self.ledger(&format!("request_id={}", answer.header("x-request-id").unwrap()));
+        nanos(&rows[0]["charged_usd"])
+    }
+
+    /// What the token's last request was charged, in nanodollars, how it ended, and who said what it used.
+    #[track_caller]
+    pub fn told(&self, token: &Token) -> (i64, String, String) {
+        let entry = self.last_entry(token);
+        let text = |name: &str| entry[name].as_str().unwrap().to_owned();
+        (nanos(&entry["charged_usd"]), text("outcome"), text("usage_source"))
     }
 
     /// The newest ledger row of a token, once it is there.

@@ -138,6 +138,28 @@ impl Response {
         response
     }
 
+    /// The data of a chat's events, but for their terminator.
+    #[track_caller]
+    pub fn chunks(&self) -> Vec<Value> {
+        let text = self.text();
+        let text = text.strip_suffix("data: [DONE]\n\n").expect("the terminator");
+        let data = text.split_terminator("\n\n").map(|event| event.strip_prefix("data: ").unwrap());
+        data.map(|data| serde_json::from_str(data).unwrap()).collect()
+    }
+
+    /// The data of events each of which is named by its type.
+    #[track_caller]
+    pub fn named_events(&self) -> Vec<Value> {
+        let text = self.text();
+        let events = text.split_terminator("\n\n").map(|event| {
+            let (name, data) = event.strip_prefix("event: ").unwrap().split_once("\ndata: ").unwrap();
+            let data: Value = serde_json::from_str(data).unwrap();
+            assert_eq!(data["type"], name);
+            data
+        });
+        events.collect()
+    }
+
     /// The payloads of the server-sent events in the body.
     pub fn events(&self) -> Vec<String> {
         self.text()

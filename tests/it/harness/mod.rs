@@ -138,5 +138,15 @@ pub fn nanos(dollars: &Value) -> i64 {
     format!("{:.0}", amount * 1e9).parse().unwrap()
 }
 
+/// What counts of each kind cost at the price of a unit of each.
+pub fn cost<const KINDS: usize>(counts: [i64; KINDS], prices: [i64; KINDS]) -> i64 {
+    counts.iter().zip(prices).map(|(count, price)| count * price).sum()
+}
+
+/// Nanodollars in whole quota, rounded up, as what is held is shown.
+pub fn quota(nanos: i64) -> i64 {
+    (nanos + QUOTA - 1) / QUOTA
+}
+
 /// Nanodollars of one quota.
 pub const QUOTA: i64 = 2_000;
